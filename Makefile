@@ -1,0 +1,39 @@
+# Two commands matter: `make run` and `make test`. Both set everything up first.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: run test lint bench docs lock clean
+
+run: $(READY)  ## the whole pipeline on this machine, live
+	@exec $(BIN)/plimsoll up
+
+test: $(READY)  ## all tests
+	$(BIN)/pytest
+
+lint: $(READY)  ## style, imports, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)  ## fills and latency, beside plain Faust
+	$(BIN)/python -m benchmarks.bench
+
+docs: $(READY)  ## generated pages, and the picture of the live view from a real run
+	$(BIN)/python -m docs.generate
+
+lock: $(READY)  ## newest versions that pyproject.toml allows, for every platform
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url --upgrade \
+		--extra embedded --extra dev pyproject.toml --output-file requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+		"plimsoll needs Python 3.11 or later; name one with make PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

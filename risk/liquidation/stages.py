@@ -1,0 +1,216 @@
+"""The stages of a liquidation and the one table of transitions between them.
+
+E equity, MM maintenance margin, health = E / MM; "held" is MM > 0; cure(x) is the level x +
+`cure_margin`. The first line that applies wins; a bucket to which none applies stays where it is.
+
+| from            | when                                        | to         | actions           |
+| --------------- | ------------------------------------------- | ---------- | ----------------- |
+| WARNED CALLED   | not held                                    | HEALTHY    | CURE              |
+| REDUCING        | not held                                    | HEALTHY    | COMPLETE CURE     |
+| below REDUCING  | confirmed, E < 0                            | TAKEN_OVER | CANCEL TAKE_OVER  |
+| below REDUCING  | confirmed                                   | REDUCING   | CANCEL REDUCE     |
+| HEALTHY WARNED  | health < call                               | CALLED     | CALL              |
+| HEALTHY         | health < warning                            | WARNED     | WARN              |
+| WARNED CALLED   | live, health >= cure(warning)               | HEALTHY    | CURE              |
+| CALLED          | live, health >= cure(call)                  | WARNED     | CURE              |
+| CALLED          | deadline passed, health < cure(call), once  | CALLED     | ESCALATE          |
+| REDUCING        | may act, E < 0                              | TAKEN_OVER | TAKE_OVER         |
+| REDUCING        | live, health >= end                         | HEALTHY    | COMPLETE CURE     |
+| REDUCING        | may act, step deadline passed, no step left | TAKEN_OVER | TAKE_OVER         |
+| REDUCING        | may act, step deadline passed               | REDUCING   | REDUCE            |
+
+- may act = marks live and account not exempt. Lines that do not name it need neither: a warning
+  or a call on other marks is sent, and flagged by the caller.
+- confirmed = held, may act, E < MM, and this is breach number `confirm_ticks` or more in a row.
+  Breaches count up when the bucket may act and E < MM, fall to 0 on live marks with E >= MM, and
+  stay otherwise. E = MM is no breach; MM = 0 never is (there is nothing to close).
+- An episode begins when HEALTHY is left and ends on the return. COMPLETE ends it at `end_health`,
+  also where that is below the warning level: what is left then is a new episode, with a call and
+  a deadline of its own. A CURE from CALLED to WARNED does not end it.
+- TAKEN_OVER: the transfer is under way and nothing is decided; whoever applies its last leg puts
+  the bucket back to HEALTHY.
+- Every REDUCE and TAKE_OVER is one more step of the episode.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+
+import numpy as np
+from numpy.typing import NDArray
+
+from risk.holdings import Bools
+from schemas.units import PPM, US_PER_MS, Int64s
+
+# With a cure margin of at most 1e6, margin x health stays within 64 bits.
+MAX_HEALTH_PPM = 8 * PPM
+
+
+class Stage(IntEnum):
+    """How far down the ladder a bucket is."""
+
+    HEALTHY = 0
+    WARNED = 1
+    CALLED = 2
+    REDUCING = 3
+    TAKEN_OVER = 4
+
+
+class Action(IntFlag):
+    """What one decision asks for; a sum of flags."""
+
+    NONE = 0
+    WARN = 1
+    CALL = 2
+    ESCALATE = 4
+    CURE = 8
+    CANCEL_ORDERS = 16
+    REDUCE = 32
+    TAKE_OVER = 64
+    COMPLETE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Parameters of the ladder; healths in ppm of the maintenance margin, times in ms.
+
+    Raises ValueError, naming value and rule, where they contradict each other.
+    """
+
+    warning_health_ppm: int = 1_500_000
+    call_health_ppm: int = 1_200_000
+    end_health_ppm: int = 1_100_000  # a reduction aims at it and ends there
+    cure_margin_ppm: int = 50_000  # how far above warning or call a cure lies
+    confirm_ticks: int = 2  # decisions in a row below maintenance before the first order
+    call_ms: int = 300_000  # from a call to its deadline
+    step_ms: int = 2_000  # from one reduction to the next
+    max_steps: int = 6  # reductions before the position is taken over
+
+    def __post_init__(self) -> None:
+        if not PPM <= self.end_health_ppm <= MAX_HEALTH_PPM:
+            raise ValueError(f"end_health_ppm {self.end_health_ppm} is outside 1e6..8e6")
+        if not PPM <= self.call_health_ppm <= self.warning_health_ppm <= MAX_HEALTH_PPM:
+            raise ValueError(
+                f"call_health_ppm {self.call_health_ppm} and warning_health_ppm "
+                f"{self.warning_health_ppm} must ascend within 1e6..8e6"
+            )
+        if not 0 <= self.cure_margin_ppm <= PPM:
+            raise ValueError(f"cure_margin_ppm {self.cure_margin_ppm} is outside 0..1e6")
+        for name in ("confirm_ticks", "call_ms", "step_ms", "max_steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)} must be at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The buckets of one decision: where they stand and what they remember, each of shape [N]."""
+
+    stage: NDArray[np.int8]
+    equity_e8: Int64s
+    maintenance_margin_e8: Int64s
+    live: Bools  # every mark of the bucket may liquidate
+    exempt: Bools  # watched or quarantined: warned and called, never liquidated
+    breaches: Int64s  # decisions in a row below maintenance
+    deadline_us: Int64s  # of the open call, 0: none
+    escalated: Bools  # the open call has escalated
+    step: Int64s  # orders so far in this episode
+    step_deadline_us: Int64s  # of the open step, 0: none
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What was decided, each of shape [N]: the next value of each column of `Watch`, and more."""
+
+    stage: NDArray[np.int8]
+    actions: Int64s  # sums of Action
+    breaches: Int64s
+    deadline_us: Int64s
+    escalated: Bools
+    step: Int64s
+    step_deadline_us: Int64s
+    began: Bools  # an episode began: HEALTHY was left
+    ended: Bools  # the episode ended: HEALTHY again
+
+
+def step(watch: Watch, now_us: int, ladder: Ladder) -> Steps:
+    """One decision for every bucket by the table above; pure, integers only."""
+    breaches = _breaches(watch)
+    stage, actions = _decide(watch, breaches, now_us, ladder)
+    called = stage == Stage.CALLED
+    reducing = stage == Stage.REDUCING
+    calls = (actions & Action.CALL) != 0
+    reduces = (actions & Action.REDUCE) != 0
+    orders = reduces | ((actions & Action.TAKE_OVER) != 0)
+    escalates = (actions & Action.ESCALATE) != 0
+    call_deadline = now_us + ladder.call_ms * US_PER_MS
+    step_deadline = now_us + ladder.step_ms * US_PER_MS
+    was_healthy, is_healthy = watch.stage == Stage.HEALTHY, stage == Stage.HEALTHY
+    return Steps(
+        stage=stage,
+        actions=actions,
+        breaches=np.where(stage < Stage.REDUCING, breaches, 0),
+        deadline_us=np.where(calls, call_deadline, np.where(called, watch.deadline_us, 0)),
+        escalated=called & ~calls & (watch.escalated | escalates),
+        step=np.where(stage >= Stage.REDUCING, watch.step + orders, 0),
+        step_deadline_us=np.where(
+            reduces, step_deadline, np.where(reducing, watch.step_deadline_us, 0)
+        ),
+        began=was_healthy & ~is_healthy,
+        ended=~was_healthy & is_healthy,
+    )
+
+
+def health_level(maintenance_margin_e8: Int64s, health_ppm: int) -> Int64s:
+    """Least equity whose health is at least the given one: MM x health, rounded up, exact.
+
+    For integers, E < MM x health is the same as E < this.
+    """
+    high, low = np.divmod(maintenance_margin_e8, PPM)
+    level_e8: Int64s = high * health_ppm - (-(low * health_ppm) // PPM)
+    return level_e8
+
+
+def _breaches(watch: Watch) -> Int64s:
+    held = watch.maintenance_margin_e8 > 0
+    below = held & (watch.equity_e8 < watch.maintenance_margin_e8)
+    counted = np.where(below & watch.live & ~watch.exempt, watch.breaches + 1, watch.breaches)
+    return np.where(watch.live & ~below, 0, counted)
+
+
+def _decide(
+    watch: Watch, breaches: Int64s, now_us: int, ladder: Ladder
+) -> tuple[NDArray[np.int8], Int64s]:
+    """The table, line by line: (stages, condition, next stage, actions)."""
+    equity, margin = watch.equity_e8, watch.maintenance_margin_e8
+    live, held, broke = watch.live, margin > 0, equity < 0
+    may_act = live & ~watch.exempt
+    confirmed = held & may_act & (equity < margin) & (breaches >= ladder.confirm_ticks)
+    below_warning = equity < health_level(margin, ladder.warning_health_ppm)
+    below_call = equity < health_level(margin, ladder.call_health_ppm)
+    cure_ppm = ladder.cure_margin_ppm
+    warning_cured = equity >= health_level(margin, ladder.warning_health_ppm + cure_ppm)
+    call_cured = equity >= health_level(margin, ladder.call_health_ppm + cure_ppm)
+    finished = equity >= health_level(margin, ladder.end_health_ppm)
+    overdue = (now_us >= watch.deadline_us) & ~watch.escalated & ~call_cured
+    next_due = may_act & (now_us >= watch.step_deadline_us)
+    last = watch.step >= ladder.max_steps
+    healthy, warned, called, reducing, _ = (watch.stage == stage for stage in Stage)
+    early = healthy | warned | called
+    lines: list[tuple[Bools, Bools, Stage, Action]] = [
+        (warned | called, ~held, Stage.HEALTHY, Action.CURE),
+        (reducing, ~held, Stage.HEALTHY, Action.COMPLETE | Action.CURE),
+        (early, confirmed & broke, Stage.TAKEN_OVER, Action.CANCEL_ORDERS | Action.TAKE_OVER),
+        (early, confirmed, Stage.REDUCING, Action.CANCEL_ORDERS | Action.REDUCE),
+        (healthy | warned, held & below_call, Stage.CALLED, Action.CALL),
+        (healthy, held & below_warning, Stage.WARNED, Action.WARN),
+        (warned | called, live & warning_cured, Stage.HEALTHY, Action.CURE),
+        (called, live & call_cured, Stage.WARNED, Action.CURE),
+        (called, overdue, Stage.CALLED, Action.ESCALATE),
+        (reducing, may_act & broke, Stage.TAKEN_OVER, Action.TAKE_OVER),
+        (reducing, live & finished, Stage.HEALTHY, Action.COMPLETE | Action.CURE),
+        (reducing, next_due & last, Stage.TAKEN_OVER, Action.TAKE_OVER),
+        (reducing, next_due, Stage.REDUCING, Action.REDUCE),
+    ]
+    conditions = [stages & condition for stages, condition, _, _ in lines]
+    stage = np.select(conditions, [np.int8(to) for _, _, to, _ in lines], watch.stage)
+    actions = np.select(conditions, [np.int64(asked) for _, _, _, asked in lines], np.int64(0))
+    return stage, actions

@@ -1,0 +1,51 @@
+"""A block, one partition's run of records as bytes, and the columns it decodes to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int64s = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Records of one topic-partition in ascending offset order, undecoded.
+
+    `offsets` and `timestamps_ms` are int64[n]; `keys` and `values` are n byte strings or None.
+    """
+
+    topic: str
+    partition: int
+    offsets: Int64s
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
+    timestamps_ms: Int64s
+
+    def __post_init__(self) -> None:
+        n = len(self.offsets)
+        assert n == len(self.keys) == len(self.values) == len(self.timestamps_ms)
+        assert n == 0 or bool(np.all(np.diff(self.offsets) > 0)), "offsets must ascend"
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The decoded rows of a block; `rows` are their places in it, ascending.
+
+    `data` holds one column a field of the record's schema: long and enum as int64[n] (an enum as
+    its symbol's number), double as float64[n], boolean as bool[n], string as a list of str.
+    A null is 0, NaN, False or None there; `nulls` has bool[n] for each nullable field.
+    """
+
+    record: str
+    rows: Int64s
+    data: dict[str, Any]
+    nulls: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rows)

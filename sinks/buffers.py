@@ -1,0 +1,94 @@
+"""Records read and not yet stored, a run for each partition, cut into blocks."""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from schemas.block import Block
+from sinks.watermarks import Intent, mismatch
+
+TopicPartition = tuple[str, int]
+
+
+class Buffers:
+    """The runs of all partitions; a partition with an intent is cut where the intent says."""
+
+    def __init__(self) -> None:
+        self._runs: dict[TopicPartition, list[Any]] = {}
+        self._intents: dict[TopicPartition, Intent] = {}
+        self._since: float | None = None
+
+    @property
+    def rows(self) -> int:
+        """Records held."""
+        return sum(map(len, self._runs.values()))
+
+    @property
+    def longest(self) -> int:
+        """Records of the longest run."""
+        return max(map(len, self._runs.values()), default=0)
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the oldest record came, 0 where there is none."""
+        return 0.0 if self._since is None else time.monotonic() - self._since
+
+    def expect(self, where: TopicPartition, intent: Intent) -> None:
+        """The partition's next block is this one, whatever else comes."""
+        self._intents[where] = intent
+
+    def intent(self, where: TopicPartition) -> Intent | None:
+        """The block the partition must repeat next, if one."""
+        return self._intents.get(where)
+
+    def add(self, messages: Iterable[Any]) -> None:
+        """Take confluent-kafka messages, each partition's in offset order."""
+        for message in messages:
+            run = self._runs.setdefault((message.topic(), message.partition()), [])
+            run.append(message)
+        if self._since is None and self.rows:
+            self._since = time.monotonic()
+
+    def drop(self) -> None:
+        """Forget everything: the partitions may belong to another now."""
+        self._runs.clear()
+        self._intents.clear()
+        self._since = None
+
+    def cut(self) -> list[Block]:
+        """Take a block of every partition that has a whole one; the rest stays.
+
+        Raises IntentMismatchError where the records of an intent are gone from the topic.
+        """
+        blocks = []
+        for where, run in self._runs.items():
+            intent = self._intents.get(where)
+            end = len(run)
+            if intent is not None and run:
+                end = sum(message.offset() <= intent.last for message in run)
+                if end == 0:
+                    raise mismatch(where, intent, f"nothing before {run[0].offset()}")
+                if run[-1].offset() < intent.last:
+                    continue
+            if end:
+                blocks.append(_block(where, run[:end]))
+                del run[:end]
+        self._since = time.monotonic() if self.rows else None
+        return blocks
+
+    def settled(self, where: TopicPartition) -> None:
+        """The partition's intent has been carried out."""
+        self._intents.pop(where, None)
+
+
+def _block(where: TopicPartition, run: list[Any]) -> Block:
+    return Block(
+        topic=where[0],
+        partition=where[1],
+        offsets=np.array([message.offset() for message in run], np.int64),
+        keys=[message.key() for message in run],
+        values=[message.value() for message in run],
+        timestamps_ms=np.array([message.timestamp()[1] for message in run], np.int64),
+    )

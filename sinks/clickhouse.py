@@ -1,0 +1,119 @@
+"""A block of records as rows of its topic's table, in one insert with a token of its own."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from schemas.block import Block
+from schemas.dead_letter import Refusal
+from schemas.topics import BY_NAME, TOPICS
+from sinks.native import NativeColumn, strings
+from sinks.rows import decoded
+from sinks.store import Store
+
+TABLES_FOLDER = Path(__file__).parent / "tables"
+REFUSED_TABLE = "sink_refused"
+
+
+def table_name(topic: str) -> str:
+    """The table of a topic of the catalogue."""
+    return topic.replace("-", "_")
+
+
+def create_tables(store: Store) -> None:
+    """Create what is missing of the tables; those that exist are left as they are."""
+    names = [table_name(topic.name) for topic in TOPICS]
+    for name in [*names, REFUSED_TABLE, "ingest_blocks"]:
+        store.create((TABLES_FOLDER / f"{name}.sql").read_text("utf-8"))
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A block on its way into the store, and what identifies it.
+
+    `topic_id` tells this topic from one of the same name that was deleted before: offsets
+    start again at 0 there, and a token that named only them would swallow the new rows.
+    """
+
+    block: Block
+    topic_id: str
+
+    @property
+    def first(self) -> int:
+        return int(self.block.offsets[0])
+
+    @property
+    def last(self) -> int:
+        return int(self.block.offsets[-1])
+
+    @cached_property
+    def crc(self) -> int:
+        """CRC-32 of the offsets, the lengths and the bytes of keys and values."""
+        crc = zlib.crc32(self.block.offsets.astype("<i8").tobytes())
+        for column in (self.block.keys, self.block.values):
+            sizes = [-1 if item is None else len(item) for item in column]
+            crc = zlib.crc32(np.asarray(sizes, "<i8").tobytes(), crc)
+            crc = zlib.crc32(b"".join([item or b"" for item in column]), crc)
+        return crc
+
+    @property
+    def token(self) -> str:
+        """The insert's token: the same rows have it again, and no other rows ever do."""
+        return f"{self.topic_id}:{self.block.partition}:{self.first}-{self.last}:{self.crc:08x}"
+
+
+def deliver(store: Store, delivery: Delivery) -> int:
+    """Insert a block's records and return how many were refused.
+
+    Records go to the topic's table, what is no record of the topic goes to `sink_refused`
+    byte for byte: every offset of the block is then in exactly one of the two. A repeat of the
+    same delivery changes nothing. Raises as `Store.insert` does; repeat it where it says busy.
+    """
+    block = delivery.block
+    rows, columns, refused = decoded(block, BY_NAME[block.topic].record)
+    if len(rows):
+        places = [
+            NativeColumn("_partition", "UInt16", _repeated(block.partition, "<u2", len(rows))),
+            NativeColumn("_offset", "UInt64", block.offsets[rows].astype("<u8").tobytes()),
+        ]
+        store.insert(
+            table_name(block.topic), [*columns, *places], rows=len(rows), token=delivery.token
+        )
+    if refused:
+        store.insert(
+            REFUSED_TABLE, _refused_columns(block, refused), rows=len(refused),
+            token=f"{delivery.token}:refused",
+        )  # fmt: skip
+    return len(refused)
+
+
+def _refused_columns(block: Block, refused: Sequence[Refusal]) -> list[NativeColumn]:
+    places = np.array([refusal.row for refusal in refused], np.int64)
+    keys = [block.keys[row] for row in places]
+    values = [block.values[row] for row in places]
+    n = len(refused)
+    return [
+        NativeColumn("topic", "String", strings([block.topic] * n, repeating=True)),
+        NativeColumn("partition", "UInt16", _repeated(block.partition, "<u2", n)),
+        NativeColumn("offset", "UInt64", block.offsets[places].astype("<u8").tobytes()),
+        NativeColumn("reason", "String", strings([str(r.reason.value) for r in refused])),
+        NativeColumn("message", "String", strings([r.message for r in refused])),
+        NativeColumn("key", "Nullable(String)", _nullable(keys)),
+        NativeColumn("value", "Nullable(String)", _nullable(values)),
+        NativeColumn(
+            "timestamp", "DateTime64(3, 'UTC')",
+            block.timestamps_ms[places].astype("<i8").tobytes(),
+        ),
+    ]  # fmt: skip
+
+
+def _nullable(values: Sequence[bytes | None]) -> bytes:
+    return bytes([value is None for value in values]) + strings(values)
+
+
+def _repeated(value: int, dtype: str, n: int) -> bytes:
+    return np.full(n, value, dtype).tobytes()

@@ -1,0 +1,23 @@
+-- The course of one auction lies together, under the account that was auctioned.
+CREATE TABLE IF NOT EXISTS auctions (
+    event_time DateTime64(6, 'UTC') CODEC(T64, ZSTD(1))
+        COMMENT 'when it happened (UTC, microseconds)',
+    account_id String CODEC(ZSTD(1)) COMMENT 'the account',
+    auction_id String CODEC(ZSTD(1)) COMMENT 'unique',
+    instrument_id LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'the instrument',
+    quantity Decimal64(8) CODEC(T64, ZSTD(1))
+        COMMENT 'signed contracts for sale (exact, 8 decimals)',
+    opening_price Decimal64(8) CODEC(GCD, Delta, ZSTD(1))
+        COMMENT 'price at the start (exact, 8 decimals)',
+    floor_price Decimal64(8) CODEC(GCD, Delta, ZSTD(1))
+        COMMENT 'lowest price taken now (exact, 8 decimals)',
+    awarded Decimal64(8) CODEC(T64, ZSTD(1)) COMMENT 'contracts awarded so far (exact, 8 decimals)',
+    _partition UInt16 CODEC(ZSTD(1)) COMMENT 'partition it was read from',
+    _offset UInt64 CODEC(DoubleDelta, ZSTD(1)) COMMENT 'its offset there',
+    _ingested_at DateTime64(3, 'UTC') DEFAULT now64(3) CODEC(T64, ZSTD(1))
+        COMMENT 'when this row was written (UTC, milliseconds)'
+)
+ENGINE = MergeTree
+ORDER BY (account_id, auction_id, event_time)
+SETTINGS non_replicated_deduplication_window = 10000
+COMMENT 'An auction of a position: its opening, its floor, its awards.'

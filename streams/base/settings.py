@@ -1,0 +1,61 @@
+"""Every setting of a worker in one table: name, default, unit and meaning."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+def _setting(default: Any, meaning: str) -> Any:
+    return field(default=default, metadata={"meaning": meaning})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of a worker; each can be set by PLIMSOLL_<NAME> in the environment.
+
+    Raises ValueError, naming the variable and its value, where a number is not one or is negative.
+    """
+
+    app: str = _setting("plimsoll", "name of the deployment: consumer group and output headers")
+    bootstrap: str = _setting("127.0.0.1:9092", "Kafka bootstrap addresses")
+    partitions: int = _setting(8, "partitions of each account topic")
+    replication: int = _setting(1, "replicas of a topic that is created")
+    instance: str = _setting("worker-0", "static member name: a restart keeps its partitions")
+    web_port: int = _setting(6066, "port of Faust's own web server, one a worker")
+    session_timeout_s: int = _setting(10, "s without a heartbeat until a worker counts as dead")
+    cycle_ms: int = _setting(20, "ms from the beginning of one cycle to the next, at least")
+    fetch_records: int = _setting(5_000, "largest block, records")
+    stale_ms: int = _setting(15_000, "ms of event time after which a mark may not liquidate")
+    deviation_ppm: int = _setting(100_000, "ppm between mark and index beyond which it may not")
+    dead_letter_limit: int = _setting(1_000, "dead letters in a row that stop a partition's worker")
+    warning_health_ppm: int = _setting(1_500_000, "health (ppm) below which an account is warned")
+    call_health_ppm: int = _setting(1_200_000, "health (ppm) below which margin is called")
+    end_health_ppm: int = _setting(1_100_000, "health (ppm) that a liquidation restores")
+    confirm_ticks: int = _setting(2, "decisions in a row below maintenance before the first order")
+    call_ms: int = _setting(300_000, "ms of event time to answer a margin call")
+    step_ms: int = _setting(2_000, "ms of event time to answer a liquidation order")
+    max_steps: int = _setting(6, "liquidation orders before a takeover")
+
+    @staticmethod
+    def read(environment: Mapping[str, str] | None = None, **given: Any) -> "Settings":
+        """Defaults, then the environment, then what is `given` and not None."""
+        environment = os.environ if environment is None else environment
+        values: dict[str, Any] = {}
+        for one in fields(Settings):
+            variable = f"PLIMSOLL_{one.name.upper()}"
+            if variable in environment:
+                text = environment[variable]
+                values[one.name] = _integer(variable, text) if one.type is int else text
+        values.update({name: value for name, value in given.items() if value is not None})
+        return Settings(**values)
+
+
+def _integer(variable: str, text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise ValueError(f"{variable}={text!r} is not a whole number") from None
+    if number < 0:
+        raise ValueError(f"{variable}={text!r} must not be negative")
+    return number

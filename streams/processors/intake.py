@@ -1,0 +1,65 @@
+"""Faust agents that hold blocks for the cycle, and nothing else."""
+
+import asyncio
+import logging
+import os
+import threading
+from collections import deque
+from typing import Any
+
+import faust
+
+from schemas.block import Block
+from streams.transport.driver import BlockSchema
+
+log = logging.getLogger(__name__)
+ROOM_RECORDS = 200_000
+EXIT_SOFTWARE = 70
+
+
+class Inbox:
+    """Blocks between the agents (event loop) and the cycle (its own thread); bounded in records."""
+
+    def __init__(self, room: int = ROOM_RECORDS) -> None:
+        self._room = room
+        self._held = 0
+        self._blocks: deque[Block] = deque()
+        self._lock = threading.Lock()
+
+    def full(self) -> bool:
+        return self._held >= self._room
+
+    def put(self, block: Block) -> None:
+        with self._lock:
+            self._blocks.append(block)
+            self._held += len(block)
+
+    def take(self) -> list[Block]:
+        """All blocks held, in the order in which they came."""
+        with self._lock:
+            blocks = list(self._blocks)
+            self._blocks.clear()
+            self._held = 0
+        return blocks
+
+
+def hold_blocks(app: faust.App, topics: list[str], inbox: Inbox) -> None:
+    """Declare one agent a topic on `app` that puts its blocks into `inbox`."""
+    for name in topics:
+        topic = app.topic(name, schema=BlockSchema(), maxsize=8)
+        app.agent(topic, name=f"hold-{name}", concurrency=1)(_holder(inbox))
+
+
+def _holder(inbox: Inbox) -> Any:
+    async def hold(stream: Any) -> None:
+        try:
+            async for block in stream.noack():
+                while inbox.full():
+                    await asyncio.sleep(0.005)
+                inbox.put(block)
+        except Exception:
+            # Faust would acknowledge the event and go on: it would be lost for good
+            log.critical("an agent failed: the worker ends before anything is lost", exc_info=True)
+            os._exit(EXIT_SOFTWARE)
+
+    return hold

@@ -1,0 +1,260 @@
+"""Steps the ladder of the evaluated buckets and writes what it asks for as records."""
+
+from typing import Any
+
+import numpy as np
+
+from risk.liquidation.sizing import Sizing, closing_prices, reduce_quantity
+from risk.liquidation.stages import Action, Ladder, Steps, Watch, health_level, step
+from schemas.block import Int64s
+from schemas.units import US_PER_MS
+from streams.processors.margin import (
+    Evaluated,
+    buckets_to_evaluate,
+    evaluate,
+    margin_states,
+    pool_name,
+)
+from streams.processors.outputs import Output
+from streams.processors.takeover import takeover
+from streams.state.ledger import Ledger
+from streams.state.mark_board import Guard, MarkBoard
+
+CALL_LEVELS = (
+    (Action.WARN, "WARNING"),
+    (Action.CALL, "CALL"),
+    (Action.ESCALATE, "ESCALATED"),
+    (Action.CURE, "CURED"),
+)
+REMEMBERED = (
+    "stage",
+    "breaches",
+    "deadline_us",
+    "escalated",
+    "step",
+    "step_deadline_us",
+)
+PUBLISH_MS = 1_000
+SWEEP_MS = 60_000
+
+
+class Decider:
+    """From marks and touched buckets to margin calls, liquidations, transfers, margin states."""
+
+    def __init__(self, ledger: Ledger, board: MarkBoard, ladder: Ladder) -> None:
+        self._ledger = ledger
+        self._board = board
+        self._ladder = ladder
+        self._sizing = Sizing()
+        self._waiting: set[int] = set()
+        """Accounts that were touched since their margin state was last published."""
+        self._swept_us = 0
+        self._changed = board.changed
+
+    def decide(self, touched: Int64s) -> list[Output]:
+        """One decision at the board's clock; `touched` are rows of buckets with new entries."""
+        book, now_us = self._ledger.book, self._board.clock_us
+        self._changed = changed = self._board.take_changes()
+        touched = touched[book.buckets.live[touched]]
+        buckets = buckets_to_evaluate(self._ledger, changed, touched)
+        outputs: list[Output] = []
+        moved = np.empty(0, np.int64)
+        if len(buckets):
+            evaluated = evaluate(self._ledger, self._board, buckets)
+            steps = step(self._watch(evaluated), now_us, self._ladder)
+            moved = buckets[steps.stage != book.buckets["stage"][buckets]]
+            self._remember(buckets, steps)
+            outputs = self._records(evaluated, steps)
+        outputs.extend(self._states(touched, moved))
+        return outputs
+
+    def _watch(self, evaluated: Evaluated) -> Watch:
+        columns, buckets = self._ledger.book.buckets, evaluated.buckets
+        return Watch(
+            equity_e8=evaluated.state.equity_e8,
+            maintenance_margin_e8=evaluated.state.maintenance_margin_e8,
+            live=evaluated.guard == Guard.LIVE,
+            exempt=self._ledger.exempt(columns["account"][buckets]),
+            **{name: columns[name][buckets] for name in REMEMBERED},
+        )
+
+    def _remember(self, buckets: Int64s, steps: Steps) -> None:
+        columns = self._ledger.book.buckets
+        for name in REMEMBERED:
+            columns[name][buckets] = getattr(steps, name)
+        columns["episode"][buckets[steps.began]] += 1
+        columns["outputs"][buckets[steps.began]] = 0
+
+    def _records(self, evaluated: Evaluated, steps: Steps) -> list[Output]:
+        reductions = self._reductions(evaluated, steps)
+        outputs: list[Output] = []
+        for place in np.flatnonzero(steps.actions).tolist():
+            actions = int(steps.actions[place])
+            about = self._about(evaluated, place)
+            for action, level in CALL_LEVELS:
+                if actions & action:
+                    deadline = int(steps.deadline_us[place]) or None
+                    outputs.append(self._call(about, level, deadline))
+            if actions & Action.CANCEL_ORDERS:
+                outputs.append(self._order(about, "CANCEL_ORDERS"))
+            if actions & Action.REDUCE:
+                order = reductions[place] | {"deadline": int(steps.step_deadline_us[place])}
+                outputs.append(self._order(about, "REDUCE", **order))
+            if actions & Action.TAKE_OVER:
+                outputs.extend(self._takeover(evaluated, place, about))
+            if actions & Action.COMPLETE:
+                outputs.append(self._order(about, "COMPLETED"))
+        return outputs
+
+    def _about(self, evaluated: Evaluated, place: int) -> dict[str, Any]:
+        """What every record of a bucket says: whose, which episode, levels and marks."""
+        bucket, state, board = int(evaluated.buckets[place]), evaluated.state, self._board
+        guards = board.guards()
+        held = evaluated.positions.instrument[evaluated.positions_of(place)].tolist()
+        ticked = [i for i in held if self._changed[i]]
+        newest = max(ticked, key=lambda i: int(board.time_us[i]), default=None)
+        return {
+            "row": bucket,
+            "source": board.last_source if newest is None else board.source[newest],
+            "account_id": self._ledger.book.account_of_bucket(bucket),
+            "bucket": pool_name(self._ledger, bucket),
+            "episode": int(self._ledger.book.buckets["episode"][bucket]),
+            "equity_e8": int(state.equity_e8[place]),
+            "initial_margin_e8": int(state.initial_margin_e8[place]),
+            "maintenance_margin_e8": int(state.maintenance_margin_e8[place]),
+            "marks": [
+                {
+                    "instrument_id": self._ledger.rules.instruments[i],
+                    "mark_e8": int(board.mark_e8[i]),
+                    "guard": Guard(int(guards[i])).name,
+                }
+                for i in held
+            ],
+        }
+
+    def _call(self, about: dict[str, Any], level: str, deadline: int | None) -> Output:
+        equity, maintenance = about["equity_e8"], about["maintenance_margin_e8"]
+        cured = health_level(
+            np.array([maintenance]),
+            self._ladder.warning_health_ppm + self._ladder.cure_margin_ppm,
+        )
+        content = {
+            "level": level,
+            "deadline": deadline,
+            "shortfall_initial_e8": max(about["initial_margin_e8"] - equity, 0),
+            "shortfall_maintenance_e8": max(maintenance - equity, 0),
+            "top_up_e8": max(int(cured[0]) - equity, 0),
+        }
+        return self._output("margin-calls", "call_id", about, content)
+
+    def _order(self, about: dict[str, Any], action: str, **fields: Any) -> Output:
+        """A record of `liquidations`; `fields` fill what the action needs."""
+        empty = dict.fromkeys(
+            ("instrument_id", "side", "limit_price_e8", "bankruptcy_price_e8", "deadline")
+        )
+        content = {"action": action, "quantity_e8": 0, **empty, **fields}
+        return self._output("liquidations", "liquidation_id", about, content)
+
+    def _output(
+        self, topic: str, id_field: str, about: dict[str, Any], fields: dict[str, Any]
+    ) -> Output:
+        """A record whose id is account/bucket/episode/n, n counting the outputs of the episode."""
+        columns = self._ledger.book.buckets
+        columns["outputs"][about["row"]] += 1
+        number = int(columns["outputs"][about["row"]])
+        output_id = f"{about['account_id']}/{about['bucket']}/{about['episode']}/{number}"
+        record = {
+            "event_time": self._board.clock_us,
+            id_field: output_id,
+            **{k: v for k, v in about.items() if k not in ("row", "source")},
+            **fields,
+        }
+        if topic == "liquidations":
+            record["step"] = number
+        return Output(topic, about["account_id"], record, output_id, about["source"])
+
+    def _reductions(self, evaluated: Evaluated, steps: Steps) -> dict[int, dict[str, Any]]:
+        """place of a bucket -> the order fields of its reduction."""
+        asked = np.where(steps.actions & Action.REDUCE, np.maximum(steps.step, 1), 0)
+        if not asked.any():
+            return {}
+        chosen = reduce_quantity(
+            evaluated.positions,
+            evaluated.position_state,
+            evaluated.state,
+            step=asked,
+            end_health_ppm=self._ladder.end_health_ppm,
+            rules=evaluated.rules,
+            sizing=self._sizing,
+        )
+        limits, bankruptcies = self._prices(evaluated, chosen.row)
+        names = self._ledger.rules.instruments
+        return {
+            place: {
+                "instrument_id": names[int(evaluated.positions.instrument[row])],
+                "side": "BUY" if side > 0 else "SELL",
+                "quantity_e8": quantity,
+                "limit_price_e8": limit or None,
+                "bankruptcy_price_e8": bankruptcy or None,
+            }
+            for place, row, side, quantity, limit, bankruptcy in zip(
+                chosen.bucket.tolist(),
+                chosen.row.tolist(),
+                chosen.side.tolist(),
+                chosen.quantity_e8.tolist(),
+                limits,
+                bankruptcies,
+                strict=True,
+            )
+        }
+
+    def _prices(self, evaluated: Evaluated, rows: Int64s) -> tuple[list[int], list[int]]:
+        prices = closing_prices(
+            rows,
+            evaluated.positions,
+            evaluated.position_state,
+            evaluated.state,
+            marks_e8=self._board.mark_e8,
+            rules=evaluated.rules,
+            sizing=self._sizing,
+        )
+        return prices.limit_price_e8.tolist(), prices.bankruptcy_price_e8.tolist()
+
+    def _takeover(self, evaluated: Evaluated, place: int, about: dict[str, Any]) -> list[Output]:
+        rows = evaluated.positions_of(place)
+        _, bankruptcies = self._prices(evaluated, rows)
+        names, outputs = self._ledger.rules.instruments, []
+        for row, bankruptcy in zip(rows.tolist(), bankruptcies, strict=True):
+            quantity = int(evaluated.positions.quantity_e8[row])
+            outputs.append(
+                self._order(
+                    about,
+                    "TAKE_OVER",
+                    quantity_e8=abs(quantity),
+                    instrument_id=names[int(evaluated.positions.instrument[row])],
+                    side="SELL" if quantity > 0 else "BUY",
+                    bankruptcy_price_e8=bankruptcy or None,
+                )
+            )
+        outputs.extend(takeover(self._ledger, about, outputs[0].output_id, self._board.clock_us))
+        return outputs
+
+    def _states(self, touched: Int64s, moved: Int64s) -> list[Output]:
+        """Margin states: of accounts whose stage moved now, of touched ones at most once a second
+        on the board's clock, of all in a slow sweep."""
+        book, now_us = self._ledger.book, self._board.clock_us
+        accounts = book.accounts
+        owner = book.buckets["account"]
+        self._waiting.update(owner[touched].tolist())
+        if now_us - self._swept_us >= SWEEP_MS * US_PER_MS:
+            self._swept_us = now_us
+            self._waiting.update(accounts.live_rows().tolist())
+        waiting = np.fromiter(self._waiting, np.int64, len(self._waiting))
+        waiting = waiting[accounts.live[waiting]]
+        last_us = accounts["published_us"][waiting]
+        due = np.union1d(
+            waiting[now_us - last_us >= PUBLISH_MS * US_PER_MS], np.unique(owner[moved])
+        )
+        due = due[~accounts["system"][due]]
+        self._waiting.difference_update(due.tolist())
+        return margin_states(self._ledger, self._board, due) if len(due) else []

@@ -1,0 +1,16 @@
+"""What a cycle publishes: a record for a topic, its key, its id, and the input that caused it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One record to publish; `source` is topic-partition-offset of the input that caused it."""
+
+    topic: str
+    key: str | bytes | None
+    values: Mapping[str, Any]
+    output_id: str = ""
+    source: str = ""

@@ -1,0 +1,181 @@
+"""The command line: up, and the parts that it starts (worker, market, sink)."""
+
+import asyncio
+import logging
+import signal
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from streams.base.settings import Settings
+from streams.run.children import end_with_parent, tell
+
+KAFKA = click.option("--bootstrap", required=True, help="Kafka bootstrap addresses.")
+AS_CHILD = click.option("--child", is_flag=True, hidden=True)
+
+
+class Moment(click.ParamType):
+    """A point in time, UTC, as 2025-10-10T20:15 or with seconds."""
+
+    name = "utc time"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a time such as 2025-10-10T20:15", param, ctx)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+@click.group()
+@click.version_option(package_name="plimsoll")
+def main() -> None:
+    """Plimsoll: streaming margin and liquidations for derivatives exchanges."""
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    if not __debug__:
+        raise click.ClickException("python -O removes the checks that keep the book exact")
+
+
+MARKET_OPTIONS = (
+    click.option("--seed", default=42, show_default=True, help="Same seed, same market."),
+    click.option("--accounts", default=2_000, show_default=True, help="Simulated accounts."),
+    click.option(
+        "--fills-per-s",
+        default=400.0,
+        show_default=True,
+        help="Fills a second of event time, both sides counted.",
+    ),
+    click.option(
+        "--replay",
+        type=click.Path(exists=True, path_type=Path),
+        help="Recorded prices: a file or folder of bars.",
+    ),
+    click.option("--from", "start", type=Moment(), help="First moment of the replay, UTC."),
+    click.option("--to", "end", type=Moment(), help="End of the replay, UTC."),
+    click.option("--speed", default=1.0, show_default=True, help="Event time over wall time."),
+    click.option(
+        "--insurance-fund",
+        default=5_000_000,
+        show_default=True,
+        help="USD in the insurance fund at the start.",
+    ),
+)
+
+
+def market_options(command: Any) -> Any:
+    for option in reversed(MARKET_OPTIONS):
+        command = option(command)
+    return command
+
+
+@main.command()
+@market_options
+@click.option("--duration", type=float, help="Seconds until it ends by itself.")
+@click.option("--bootstrap", help="A Kafka to use in place of the embedded broker.")
+@click.option("--partitions", default=8, show_default=True, help="Partitions of account topics.")
+@click.option("--workers", default=1, show_default=True, help="Worker processes.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder that keeps the history.")
+@click.option("--summary", type=click.Path(path_type=Path), help="Write the summary as JSON.")
+@click.option("--svg", type=click.Path(path_type=Path), help="Write the last view as a picture.")
+def up(**options: Any) -> None:
+    """Start everything on this machine and show it live: broker, worker, market, history."""
+    from streams.run.children import ChildFailedError
+    from streams.run.embedded import Options, run
+
+    try:
+        sys.exit(run(Options(**options)))
+    except (ChildFailedError, RuntimeError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+@KAFKA
+@click.option("--app", help="Name of the deployment.")
+@click.option("--partitions", type=int, help="Partitions of each account topic.")
+@click.option("--instance", help="Static member name of this worker.")
+@click.option("--session-timeout-s", type=int, help="Seconds without a heartbeat until dead.")
+@click.option("--web-port", type=int, help="Port of Faust's own web server.")
+@AS_CHILD
+def worker(child: bool, **given: Any) -> None:
+    """Run one risk worker until SIGTERM."""
+    from streams.run.worker import Worker
+
+    settings = Settings.read(**given)
+    if child:
+        end_with_parent()
+
+    async def serve() -> dict[str, Any]:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        return await Worker(settings, tell).run(stop)
+
+    tell({"final": asyncio.run(serve())})
+
+
+@main.command()
+@KAFKA
+@market_options
+@click.option("--duration", type=float, help="Seconds of event time until the market closes.")
+@AS_CHILD
+def market(child: bool, bootstrap: str, speed: float, **given: Any) -> None:
+    """Run the simulated exchange until its prices end, or until SIGTERM."""
+    from schemas.units import E8
+    from streams.market.config import MarketConfig, build
+    from streams.market.runner import run
+
+    if child:
+        end_with_parent()
+    config = MarketConfig(
+        seed=given["seed"],
+        accounts=given["accounts"],
+        replay=given["replay"],
+        start=given["start"],
+        end=given["end"],
+        fills_per_s=given["fills_per_s"],
+        duration_s=given["duration"],
+        insurance_fund_e8=given["insurance_fund"] * E8,
+    )
+    stop = stop_on_signals()
+    published = run(
+        build(config),
+        bootstrap=bootstrap,
+        speed=speed,
+        stop=stop,
+        on_ready=lambda: tell({"ready": True}),
+    )
+    tell({"final": published})
+
+
+@main.command()
+@KAFKA
+@click.option("--dsn", required=True, help="http://host:8123 of a ClickHouse, or chdb:///folder.")
+@AS_CHILD
+def sink(child: bool, bootstrap: str, dsn: str) -> None:
+    """Write every topic's history into ClickHouse until SIGTERM."""
+    from sinks.consumer import run
+
+    if child:
+        end_with_parent()
+    rows = run(bootstrap=bootstrap, dsn=dsn, group="plimsoll-sink", stop=stop_on_signals())
+    tell({"final": rows})
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+if __name__ == "__main__":
+    main()

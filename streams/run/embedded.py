@@ -1,0 +1,267 @@
+"""Everything in one command: broker, worker, market, sink and live view on this machine."""
+
+import json
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from streams.live.feed import Feed
+from streams.live.terminal import Numbers, line, view
+from streams.run.broker import EmbeddedBroker
+from streams.run.children import Child, ChildFailedError
+from streams.run.offsets import Offsets
+from streams.run.summary import print_summary, summarise
+from streams.run.topics import ensure_topics
+
+READY_S = 60.0
+DRAIN_S = 2.0
+LINE_S = 3.0
+REFRESH_S = 0.5
+FIRST_PORT = 16066
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `plimsoll up` was asked for; see its --help."""
+
+    seed: int
+    accounts: int
+    fills_per_s: float
+    replay: Path | None
+    start: datetime | None
+    end: datetime | None
+    speed: float
+    insurance_fund: int
+    duration: float | None
+    bootstrap: str | None
+    partitions: int
+    workers: int
+    data: Path | None
+    summary: Path | None
+    svg: Path | None
+
+
+def run(options: Options) -> int:
+    """Run until the market ends, the duration is over, or Ctrl-C; returns the exit status."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with ExitStack() as stack:
+        return _Run(options, stop, stack).go()
+
+
+class _Run:
+    def __init__(self, options: Options, stop: threading.Event, stack: ExitStack) -> None:
+        self.options = options
+        self.stop = stop
+        self.stack = stack
+        self.console = Console()
+        self.data = options.data or Path(tempfile.mkdtemp(prefix="plimsoll-"))
+        if options.data is None:
+            stack.callback(shutil.rmtree, self.data, ignore_errors=True)
+        self.logs = self.data / "logs"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.numbers = Numbers()
+        self.began = time.monotonic()
+
+    def go(self) -> int:
+        options = self.options
+        bootstrap = options.bootstrap or self._broker()
+        ensure_topics(bootstrap, options.partitions)
+        self.offsets = Offsets(bootstrap)
+        self.sink = self._child(
+            "sink",
+            "sink",
+            "--bootstrap",
+            bootstrap,
+            "--dsn",
+            f"chdb://{(self.data / 'clickhouse').absolute()}",
+        )
+        self.workers = [self._worker(bootstrap, number) for number in range(options.workers)]
+        self.console.print(
+            f"broker {bootstrap}, history in {self.data}, {options.workers} worker(s) starting",
+            style="dim",
+        )
+        self.feed = Feed(bootstrap)
+        self.stack.callback(self.feed.close)
+        if not self._await_workers():
+            return 0
+        self.market = self._market(bootstrap)
+        self._show()
+        return self._end()
+
+    def _broker(self) -> str:
+        broker = EmbeddedBroker(self.logs / "broker.log")
+        self.stack.enter_context(broker)
+        return broker.bootstrap
+
+    def _child(self, name: str, *arguments: str) -> Child:
+        child = Child(name, [*arguments, "--child"], self.logs / f"{name}.log")
+        self.stack.callback(child.wait, 3.0)
+        self.stack.callback(child.terminate)
+        return child
+
+    def _worker(self, bootstrap: str, number: int) -> Child:
+        return self._child(
+            f"worker-{number}",
+            "worker",
+            "--bootstrap",
+            bootstrap,
+            "--partitions",
+            str(self.options.partitions),
+            "--instance",
+            f"worker-{number}",
+            "--session-timeout-s",
+            "4",
+            "--web-port",
+            str(FIRST_PORT + number),
+        )
+
+    def _market(self, bootstrap: str) -> Child:
+        options = self.options
+        arguments = [
+            "--bootstrap",
+            bootstrap,
+            "--seed",
+            str(options.seed),
+            "--accounts",
+            str(options.accounts),
+            "--fills-per-s",
+            str(options.fills_per_s),
+            "--speed",
+            str(options.speed),
+            "--insurance-fund",
+            str(options.insurance_fund),
+        ]
+        for name, value in (
+            ("--replay", options.replay),
+            ("--from", options.start),
+            ("--to", options.end),
+        ):
+            if value is not None:
+                text = value.isoformat() if isinstance(value, datetime) else str(value)
+                arguments += [name, text]
+        return self._child("market", "market", *arguments)
+
+    def _await_workers(self) -> bool:
+        """Wait until all partitions are owned and read; False where we are asked to stop."""
+        deadline = time.monotonic() + READY_S
+        while not self.stop.is_set():
+            self._check()
+            if all(worker.status.get("ready") for worker in self.workers):
+                return True
+            if time.monotonic() > deadline:
+                raise ChildFailedError(f"the workers were not ready within {READY_S:.0f} s")
+            time.sleep(0.05)
+        return False
+
+    def _check(self) -> None:
+        for child in (*self.workers, self.sink):
+            child.check()
+            if not child.running:
+                raise ChildFailedError(f"{child.name} has ended")
+
+    def _show(self) -> None:
+        """The live view, or a line every few seconds, until there is a reason to end."""
+        duration = self.options.duration
+        deadline = time.monotonic() + duration if duration is not None else float("inf")
+
+        def over() -> bool:
+            return self.stop.is_set() or not self.market.running or time.monotonic() >= deadline
+
+        if not self.console.is_terminal:
+            said = time.monotonic()
+            while not over():
+                self._refresh()
+                if time.monotonic() - said >= LINE_S:
+                    said = time.monotonic()
+                    print(line(self.feed.picture, self.numbers), flush=True)
+            return
+        with Live(console=self.console, screen=True, auto_refresh=False) as live:
+            while not over():
+                self._refresh()
+                live.update(view(self.feed.picture, self.numbers), refresh=True)
+
+    def _refresh(self) -> None:
+        deadline = time.monotonic() + REFRESH_S
+        while (left := deadline - time.monotonic()) > 0 and not self.stop.is_set():
+            self.feed.poll(min(left, 0.1))
+        self._check()
+        self.market.check()
+        ends = self.offsets.ends()
+        counts = self.offsets.records(ends)
+        now = time.monotonic() - self.began
+        before, passed = self.numbers, max(now - self.numbers.up_s, 1e-3)
+        self.numbers = Numbers(
+            counts=counts,
+            up_s=now,
+            lag=self._lag(ends),
+            prices_per_s=_rate("prices", counts, before, passed),
+            fills_per_s=_rate("fills", counts, before, passed),
+        )
+
+    def _lag(self, ends: dict[str, int]) -> int:
+        applied: dict[str, int] = {}
+        for worker in self.workers:
+            applied.update(worker.status.get("positions", {}))
+        return sum(
+            max(end - applied.get(place, 0), 0)
+            for place, end in ends.items()
+            if place.rsplit("-", 1)[0] in ("fills", "collateral", "transfers")
+        )
+
+    def _end(self) -> int:
+        """Stop the market, let the pipeline run dry, stop the rest in order, tell what was."""
+        shown = time.monotonic() - self.began
+        self.market.terminate()
+        self.market.wait(3.0)
+        self.market.check()
+        deadline = time.monotonic() + DRAIN_S
+        while time.monotonic() < deadline and self._lag(self.offsets.exact_ends()):
+            self.feed.poll(0.05)
+        for worker in self.workers:
+            worker.terminate()
+        for worker in self.workers:
+            worker.wait(3.0)
+            worker.check()
+        counts = self.offsets.records(self.offsets.exact_ends())
+        self.sink.terminate()
+        while self.feed.poll(0.1):
+            pass
+        self.sink.wait(6.0)
+        self.sink.check()
+        finals = [worker.status.get("final", {}) for worker in self.workers]
+        summary = summarise(
+            self.feed.picture, counts, self.sink.status.get("final", {}), finals, shown
+        )
+        if self.options.summary:
+            self.options.summary.write_text(json.dumps(summary, indent=2) + "\n")
+        if self.options.svg:
+            self._picture(self.options.svg)
+        print_summary(summary, self.console)
+        return 0 if summary["conservation"]["exact"] else 1
+
+    def _picture(self, path: Path) -> None:
+        recorder = Console(record=True, width=110, file=(self.logs / "view.txt").open("w"))
+        recorder.print(view(self.feed.picture, self.numbers))
+        recorder.save_svg(str(path), title="plimsoll up")
+
+
+def _rate(topic: str, counts: dict[str, int], before: Numbers, passed: float) -> float:
+    return max(counts.get(topic, 0) - before.counts.get(topic, 0), 0) / passed
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """The summary that a run wrote."""
+    summary: dict[str, Any] = json.loads(path.read_text())
+    return summary

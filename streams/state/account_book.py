@@ -1,0 +1,128 @@
+"""The book: accounts, their buckets, and the balances and positions in them, as columns.
+
+Money is int64 e8. A bucket is what margin is evaluated on: the cross pool of an account, or one
+isolated position with its own collateral. Accounts whose id begins with "@" belong to the system;
+those that collect the other side of many accounts (fees, funding, settlement) have one slice a
+partition, named `@fees:USDT#3`, so that every posting stays inside its partition.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from schemas.block import Int64s
+from streams.state.columns import ColumnTable
+
+CROSS = -1
+"""The `instrument` of a bucket that is an account's cross pool."""
+_SHIFT = 24
+_MASK = (1 << _SHIFT) - 1
+
+
+class AccountBook:
+    """Four tables that point upward: position and balance -> bucket -> account."""
+
+    def __init__(self) -> None:
+        self.accounts: ColumnTable[str] = ColumnTable(
+            partition=np.int32,
+            system=np.bool_,
+            quarantined=np.bool_,
+            quarantined_at_us=np.int64,
+            published_us=np.int64,
+        )
+        self.buckets: ColumnTable[int] = ColumnTable(
+            account=np.int64,
+            instrument=np.int64,
+            stage=np.int8,
+            episode=np.int64,
+            outputs=np.int64,
+            breaches=np.int64,
+            deadline_us=np.int64,
+            escalated=np.bool_,
+            step=np.int64,
+            step_deadline_us=np.int64,
+        )
+        self.balances: ColumnTable[int] = ColumnTable(
+            bucket=np.int64, asset=np.int64, amount_e8=np.int64
+        )
+        self.positions: ColumnTable[int] = ColumnTable(
+            bucket=np.int64, instrument=np.int64, quantity_e8=np.int64, cost_e8=np.int64
+        )
+
+    def account_rows(self, ids: Sequence[str], partition: int) -> Int64s:
+        """Rows of accounts of one partition, one an id; opened where they are new."""
+        before = len(self.accounts)
+        rows = self.accounts.rows(ids)
+        if len(self.accounts) > before:
+            self.accounts["partition"][rows] = partition
+            self.accounts["system"][rows] = [name.startswith("@") for name in ids]
+        return rows
+
+    def bucket_rows(self, accounts: Int64s, instruments: Int64s) -> Int64s:
+        """Rows of buckets; `instruments` is CROSS for the pool, else the isolated instrument."""
+        rows = self.buckets.rows_of((accounts << _SHIFT) | (instruments + 1))
+        self.buckets["account"][rows] = accounts
+        self.buckets["instrument"][rows] = instruments
+        return rows
+
+    def balance_rows(self, buckets: Int64s, assets: Int64s) -> Int64s:
+        rows = self.balances.rows_of((buckets << _SHIFT) | assets)
+        self.balances["bucket"][rows] = buckets
+        self.balances["asset"][rows] = assets
+        return rows
+
+    def position_rows(self, buckets: Int64s, instruments: Int64s) -> Int64s:
+        rows = self.positions.rows_of((buckets << _SHIFT) | instruments)
+        self.positions["bucket"][rows] = buckets
+        self.positions["instrument"][rows] = instruments
+        return rows
+
+    def system_bucket(self, name: str, partition: int) -> int:
+        """The cross bucket of a system account's slice in a partition."""
+        account = self.account_rows([f"{name}#{partition}"], partition)
+        return int(self.bucket_rows(account, np.array([CROSS], np.int64))[0])
+
+    def post(self, buckets: Int64s, assets: Int64s, amounts_e8: Int64s) -> None:
+        """Add amounts to balances; rows may repeat."""
+        rows = self.balance_rows(buckets, assets)  # may put longer columns in place
+        np.add.at(self.balances["amount_e8"], rows, amounts_e8)
+
+    def account_of_bucket(self, bucket: int) -> str:
+        name = self.accounts.keys[int(self.buckets["account"][bucket])]
+        assert name is not None
+        return name
+
+    def drop_partition(self, partition: int) -> None:
+        """Forget the accounts of a partition that is someone else's now."""
+        accounts = self.accounts
+        gone = accounts.live & (accounts["partition"] == partition)
+        gone_buckets = self.buckets.live & gone[self.buckets["account"]]
+        for table in (self.positions, self.balances):
+            table.release(np.flatnonzero(table.live & gone_buckets[table["bucket"]]))
+        self.buckets.release(np.flatnonzero(gone_buckets))
+        accounts.release(np.flatnonzero(gone))
+
+    def digest(self, assets: Sequence[str], instruments: Sequence[str]) -> str:
+        """A fingerprint of all ledger entries, whatever the order of rows, blocks or workers.
+
+        The sum (mod 2^128) of a hash an entry that is not zero, so that the digests of workers
+        that share an exchange add up.
+        """
+        total = 0
+        for table, names, fields in (
+            (self.balances, assets, ("asset", "amount_e8")),
+            (self.positions, instruments, ("instrument", "quantity_e8", "cost_e8")),
+        ):
+            for row in table.live_rows().tolist():
+                bucket = int(table["bucket"][row])
+                amounts = [int(table[field][row]) for field in fields[1:]]
+                if any(amounts):
+                    pool = int(self.buckets["instrument"][bucket])
+                    place = "cross" if pool == CROSS else instruments[pool]
+                    what = names[int(table[fields[0]][row])]
+                    entry = f"{self.account_of_bucket(bucket)}|{place}|{what}|{amounts}"
+                    total += int.from_bytes(
+                        hashlib.blake2b(entry.encode(), digest_size=16).digest()
+                    )
+        return f"{total % 2**128:032x}"

@@ -1,0 +1,101 @@
+"""Which rows of a block break which rule: the first rule broken is the row's dead-letter reason."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.block import Columns, Int64s
+from schemas.dead_letter import DeadLetterReason, Refusal
+from schemas.units import LIMIT_E8
+
+Bools = NDArray[np.bool_]
+EARLIEST_US = 946_684_800_000_000
+"""2000-01-01: no exchange's event is older."""
+LATEST_US = 4_102_444_800_000_000
+"""2100-01-01."""
+
+
+class Admission:
+    """Collects refusals over the rows of `columns`; `ok` says which rows are still admitted."""
+
+    def __init__(self, columns: Columns) -> None:
+        self.columns = columns
+        self.ok: Bools = np.ones(len(columns), np.bool_)
+        self.refused: list[Refusal] = []
+
+    def require(
+        self, holds: Bools, reason: DeadLetterReason, message: Callable[[int], str]
+    ) -> None:
+        """Refuse the admitted rows where `holds` is False; `message` gets the row's place."""
+        for row in np.flatnonzero(self.ok & ~holds).tolist():
+            self.refused.append(Refusal(int(self.columns.rows[row]), reason, message(row)))
+        self.ok &= holds
+
+    def require_time(self) -> None:
+        times = self.columns.data["event_time"]
+        self.require(
+            (times >= EARLIEST_US) & (times < LATEST_US),
+            DeadLetterReason.TIME_OUT_OF_RANGE,
+            lambda row: f"event_time {times[row]} us is not between the years 2000 and 2100",
+        )
+
+    def require_text(self, *fields: str) -> None:
+        for field in fields:
+            texts: list[str] = self.columns.data[field]
+            given = np.fromiter(map(bool, texts), np.bool_, len(texts))
+            message = f"{field} is empty"
+            self.require(given, DeadLetterReason.MISSING_FIELD, _always(message))
+
+    def require_key(self, keys: Sequence[bytes | None], expected: Sequence[str]) -> None:
+        """The record's key must be its account: the partition was chosen by the key."""
+        match = np.fromiter(
+            (
+                keys[place] == text.encode()
+                for place, text in zip(self.columns.rows.tolist(), expected, strict=True)
+            ),
+            np.bool_,
+            len(expected),
+        )
+        self.require(
+            match,
+            DeadLetterReason.WRONG_KEY,
+            lambda row: f"key {keys[int(self.columns.rows[row])]!r} is not {expected[row]!r}",
+        )
+
+    def require_range(self, field: str) -> None:
+        amounts = self.columns.data[field]
+        self.require(
+            (amounts >= -LIMIT_E8) & (amounts <= LIMIT_E8),
+            DeadLetterReason.AMOUNT_OUT_OF_RANGE,
+            lambda row: f"{field} {amounts[row]} is beyond 18 digits",
+        )
+
+    def numbers(self, field: str, number: dict[str, int], reason: DeadLetterReason) -> Int64s:
+        """int64[n] numbers of names; 0 and refused where a name is unknown."""
+        names: list[str] = self.columns.data[field]
+        found = np.fromiter((number.get(name, -1) for name in names), np.int64, len(names))
+        self.require(found >= 0, reason, lambda row: f"{field} {names[row]!r} is not known")
+        return np.maximum(found, 0)
+
+
+def _always(message: str) -> Callable[[int], str]:
+    return lambda row: message
+
+
+def fits_running(rows: Int64s, deltas_e8: Int64s, present_e8: Int64s) -> Bools:
+    """bool[n]: adding the deltas one by one to `present_e8[rows]` never leaves 18 digits.
+
+    A delta that would is refused and not added. One pass of sums proves the common case.
+    """
+    gross = np.bincount(rows, np.abs(deltas_e8).astype(np.float64), len(present_e8))
+    if np.all(np.abs(present_e8) + gross <= LIMIT_E8 * (1 - 1e-9)):
+        return np.ones(len(rows), np.bool_)
+    running = {row: int(present_e8[row]) for row in set(rows.tolist())}
+    fits = np.ones(len(rows), np.bool_)
+    for place, (row, delta) in enumerate(zip(rows.tolist(), deltas_e8.tolist(), strict=True)):
+        if abs(running[row] + delta) <= LIMIT_E8:
+            running[row] += delta
+        else:
+            fits[place] = False
+    return fits

@@ -1,0 +1,229 @@
+"""Collateral changes, transfer legs and funding into the book."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from risk.liquidation.stages import Stage
+from risk.valuation import contract_value
+from schemas.block import Columns, Int64s
+from schemas.dead_letter import DeadLetterReason as Reason
+from streams.state.account_book import CROSS
+from streams.state.admission import Admission, Bools, fits_running
+from streams.state.ledger import INSURANCE, Applied, FundMovement, Ledger
+from streams.state.postings import add_positions
+
+DEPOSIT, WITHDRAWAL, TRANSFER = 0, 1, 2
+TAKEOVER = 1
+COLLATERAL_KINDS = ("DEPOSIT", "WITHDRAWAL", "TRANSFER", "ADJUSTMENT")
+
+
+def apply_collateral(
+    ledger: Ledger, partition: int, keys: Sequence[bytes | None], columns: Columns
+) -> Applied:
+    """Deposits, withdrawals and adjustments into a bucket; TRANSFER between two of an account."""
+    admission, data = Admission(columns), columns.data
+    admission.require_text("account_id", "collateral_id", "asset")
+    admission.require_key(keys, data["account_id"])
+    ledger.require_partition(admission, partition)
+    admission.require_time()
+    assets = admission.numbers("asset", ledger.rules.asset_number, Reason.UNKNOWN_ASSET)
+    pools = _pools(ledger, admission, data["isolated_instrument_id"])
+    kind, amount_e8 = data["kind"], data["amount_e8"]
+    admission.require_range("amount_e8")
+    admission.require(
+        ~((kind == DEPOSIT) & (amount_e8 < 0) | (kind == WITHDRAWAL) & (amount_e8 > 0)),
+        Reason.AMOUNT_OUT_OF_RANGE,
+        lambda row: (
+            f"a {COLLATERAL_KINDS[kind[row]]} of amount_e8 {amount_e8[row]} has the wrong sign"
+        ),
+    )
+    admission.require(
+        (kind != TRANSFER) | (pools != CROSS),
+        Reason.MISSING_FIELD,
+        lambda row: "isolated_instrument_id is needed for a TRANSFER",
+    )
+    recent = ledger.recent_ids("collateral", partition)
+    _require_fresh(ledger, admission, ("collateral", partition), data["collateral_id"])
+    rows = np.flatnonzero(admission.ok)
+    buckets, cross = _buckets(
+        ledger, partition, [data["account_id"][r] for r in rows.tolist()], pools[rows]
+    )
+    moved = np.where(kind[rows] == TRANSFER, amount_e8[rows], 0)
+    entries = [(buckets, assets[rows], amount_e8[rows]), (cross, assets[rows], -moved)]
+    keep = _fits(ledger, entries)
+    _refuse_overflow(admission, rows[~keep])
+    entries = [(bucket[keep], asset[keep], amount[keep]) for bucket, asset, amount in entries]
+    rows = rows[keep]
+    movements = _fund_movements(ledger, columns, rows, "collateral_id")
+    for bucket, asset, amount in entries:
+        ledger.book.post(bucket, asset, amount)
+    for row in rows[kind[rows] != TRANSFER].tolist():
+        ledger.external_e8[partition, data["asset"][row]] += int(amount_e8[row])
+    recent.remember([data["collateral_id"][row] for row in rows.tolist()])
+    touched = np.unique(np.concatenate([entries[0][0], entries[1][0]]))
+    return Applied(len(rows), admission.refused, touched, movements)
+
+
+def apply_transfers(
+    ledger: Ledger, partition: int, keys: Sequence[bytes | None], columns: Columns
+) -> Applied:
+    """Legs of transfers, each once: an amount of an asset, or a position with its cost."""
+    admission, data, rules = Admission(columns), columns.data, ledger.rules
+    admission.require_text("account_id", "transfer_id", "bucket")
+    admission.require_key(keys, data["account_id"])
+    ledger.require_partition(admission, partition)
+    admission.require_time()
+    for field in ("amount_e8", "quantity_e8", "cost_e8"):
+        admission.require_range(field)
+    names = [None if bucket == "cross" else bucket for bucket in data["bucket"]]
+    pools = _pools(ledger, admission, names)
+    assets = _numbers(admission, data["asset"], rules.asset_number, Reason.UNKNOWN_ASSET)
+    instruments = _numbers(
+        admission, data["instrument_id"], rules.number, Reason.UNKNOWN_INSTRUMENT
+    )
+    ids = [f"{name}#{leg}" for name, leg in zip(data["transfer_id"], data["leg"], strict=True)]
+    _require_fresh(ledger, admission, ("transfers", partition), ids)
+    rows = np.flatnonzero(admission.ok)
+    buckets, _ = _buckets(
+        ledger, partition, [data["account_id"][r] for r in rows.tolist()], pools[rows]
+    )
+    money, held = assets[rows] >= 0, instruments[rows] >= 0
+    movements = _fund_movements(ledger, columns, rows[money], "transfer_id")
+    ledger.book.post(buckets[money], assets[rows][money], data["amount_e8"][rows][money])
+    if held.any():
+        position = ledger.book.position_rows(buckets[held], instruments[rows][held])
+        deltas = (data["quantity_e8"][rows][held], data["cost_e8"][rows][held])
+        add_positions(ledger.book, rules, partition, position, deltas)
+    _end_takeovers(ledger, buckets, data, rows)
+    ledger.recent_ids("transfers", partition).remember([ids[row] for row in rows.tolist()])
+    return Applied(len(rows), admission.refused, np.unique(buckets), movements)
+
+
+def _end_takeovers(ledger: Ledger, buckets: Int64s, data: dict[str, Any], rows: Int64s) -> None:
+    """The last leg of a takeover frees the bucket: what it holds from now on is its own again.
+
+    Legs alternate between the bucket and the funds, so its last one is the last but one of all.
+    """
+    last = (data["kind"][rows] == TAKEOVER) & (data["leg"][rows] == data["legs"][rows] - 2)
+    stage = ledger.book.buckets["stage"]
+    ended = buckets[last]
+    stage[ended[stage[ended] == Stage.TAKEN_OVER]] = Stage.HEALTHY
+
+
+def apply_funding(ledger: Ledger, instrument: int, rate: float, mark_e8: int) -> Int64s:
+    """Pay funding on every position of an instrument; returns the buckets touched.
+
+    Longs pay notional x rate to shorts when the rate is positive, in the settlement asset, rounded
+    to the nearest unit; the other side of each payment is the partition's `@funding:` slice.
+    """
+    book, rules = ledger.book, ledger.rules
+    positions = book.positions
+    rows = np.flatnonzero(
+        positions.live & (positions["instrument"] == instrument) & (positions["quantity_e8"] != 0)
+    )
+    if not len(rows):
+        return rows
+    at = np.full(len(rows), instrument)
+    quantity_e8 = positions["quantity_e8"][rows]
+    value_e8, _ = contract_value(
+        rules.contracts.inverse[at],
+        rules.contracts.multiplier_e8[at],
+        quantity_e8,
+        np.full(len(rows), mark_e8),
+    )
+    payment_e8 = np.rint(np.sign(quantity_e8) * np.abs(value_e8) * rate).astype(np.int64)
+    buckets = positions["bucket"][rows]
+    assets = rules.contracts.settlement[at]
+    partitions = book.accounts["partition"][book.buckets["account"][buckets]]
+    book.post(buckets, assets, -payment_e8)
+    for partition in np.unique(partitions).tolist():
+        here = partitions == partition
+        bucket = book.system_bucket(f"@funding:{rules.instruments[instrument]}", partition)
+        total = np.array([payment_e8[here].sum()], np.int64)
+        book.post(np.array([bucket]), assets[:1], total)
+    return np.unique(buckets)
+
+
+def _pools(ledger: Ledger, admission: Admission, names: Sequence[str | None]) -> Int64s:
+    """int64[n]: the isolated instrument of each row's bucket, or CROSS."""
+    return _numbers(admission, names, ledger.rules.number, Reason.UNKNOWN_INSTRUMENT)
+
+
+def _numbers(
+    admission: Admission, names: Sequence[str | None], number: dict[str, int], reason: Reason
+) -> Int64s:
+    """int64[n]: numbers of names, -1 where there is no name; unknown names are refused."""
+    found = np.fromiter(
+        (-1 if name is None else number.get(name, -2) for name in names), np.int64, len(names)
+    )
+    admission.require(found > -2, reason, lambda row: f"{names[row]!r} is not known")
+    return np.maximum(found, -1)
+
+
+def _require_fresh(
+    ledger: Ledger, admission: Admission, place: tuple[str, int], ids: Sequence[str]
+) -> None:
+    admission.require(
+        ledger.recent_ids(*place).first_seen(ids, admission.ok),
+        Reason.DUPLICATE_ID,
+        lambda row: f"id {ids[row]!r} was seen before",
+    )
+
+
+def _buckets(
+    ledger: Ledger, partition: int, names: Sequence[str], pools: Int64s
+) -> tuple[Int64s, Int64s]:
+    accounts = ledger.book.account_rows(names, partition)
+    cross = ledger.book.bucket_rows(accounts, np.full(len(accounts), CROSS))
+    return ledger.book.bucket_rows(accounts, pools), cross
+
+
+def _fits(ledger: Ledger, entries: list[tuple[Int64s, Int64s, Int64s]]) -> Bools:
+    fits = np.ones(len(entries[0][0]), np.bool_)
+    for bucket, asset, amount_e8 in entries:
+        rows = ledger.book.balance_rows(bucket, asset)
+        fits &= fits_running(rows, amount_e8, ledger.book.balances["amount_e8"])
+    return fits
+
+
+def _refuse_overflow(admission: Admission, rows: Int64s) -> None:
+    holds = np.ones(len(admission.columns), np.bool_)
+    holds[rows] = False
+    admission.require(
+        holds,
+        Reason.AMOUNT_OUT_OF_RANGE,
+        lambda row: "the account's balance would be beyond 18 digits",
+    )
+
+
+def _fund_movements(
+    ledger: Ledger, columns: Columns, rows: Int64s, id_field: str
+) -> list[FundMovement]:
+    """What these rows are about to do to insurance funds; balances run on from the book's."""
+    data: dict[str, Any] = columns.data
+    balance_e8: dict[tuple[str, str], int] = {}
+    movements = []
+    for row in rows.tolist():
+        name, asset = data["account_id"][row], data["asset"][row]
+        if not name.startswith(INSURANCE):
+            continue
+        if (name, asset) not in balance_e8:
+            number = ledger.rules.asset_number[asset]
+            balance_e8[name, asset] = ledger.fund_balance_e8(name, number)
+        change = int(data["amount_e8"][row])
+        balance_e8[name, asset] += change
+        reason = COLLATERAL_KINDS[data["kind"][row]] if id_field == "collateral_id" else "TRANSFER"
+        movements.append(
+            FundMovement(
+                name,
+                asset,
+                change,
+                balance_e8[name, asset],
+                reason,
+                data[id_field][row],
+                int(data["event_time"][row]),
+            )
+        )
+    return movements

@@ -1,0 +1,131 @@
+"""The book with what is needed to post to it: rules, recent ids, what came in from outside."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from aiokafka.partitioner import murmur2
+from numpy.typing import NDArray
+
+from schemas.block import Int64s
+from schemas.dead_letter import DeadLetterReason, Refusal
+from streams.state.account_book import CROSS, AccountBook
+from streams.state.admission import Admission
+from streams.state.recent_ids import RecentIds
+from streams.state.rules import Rules
+
+INSURANCE = "@insurance:"
+
+
+@dataclass(frozen=True, slots=True)
+class FundMovement:
+    """A change of an insurance fund's balance, and the balance after it."""
+
+    account_id: str
+    asset: str
+    change_e8: int
+    balance_e8: int
+    reason: str
+    source_id: str
+    event_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a block: rows applied, rows refused, buckets touched (rows of the book)."""
+
+    applied: int
+    refused: list[Refusal]
+    touched: Int64s
+    fund_movements: list[FundMovement] = field(default_factory=list)
+
+
+class Ledger:
+    """Where blocks are posted. One a worker; accounts know their partition."""
+
+    def __init__(self, rules: Rules, partitions: int) -> None:
+        self.book = AccountBook()
+        self.rules = rules
+        self.partitions = partitions
+        self.external_e8: dict[tuple[int, str], int] = defaultdict(int)
+        """(partition, asset) -> deposits less withdrawals applied."""
+        self.watched: set[str] = set()
+        self._recent: dict[tuple[str, int], RecentIds] = defaultdict(RecentIds)
+
+    def fill_ids(self, partition: int) -> RecentIds:
+        return self.recent_ids("fills", partition)
+
+    def recent_ids(self, topic: str, partition: int) -> RecentIds:
+        return self._recent[topic, partition]
+
+    def require_partition(self, admission: Admission, partition: int) -> None:
+        """The account must belong on the partition it came on, as Java's murmur2 has it.
+
+        Else its records are spread over workers and each of them sees half an account. Accounts
+        in the book were checked when they came in.
+        """
+        known = self.book.accounts.find
+        names: list[str] = admission.columns.data["account_id"]
+        home = {
+            name: partition if known(name) is not None else partition_of(name, self.partitions)
+            for name in set(names)
+        }
+        admission.require(
+            np.fromiter((home[name] == partition for name in names), np.bool_, len(names)),
+            DeadLetterReason.WRONG_KEY,
+            lambda row: (
+                f"account {names[row]!r} belongs on partition {home[names[row]]}: "
+                "the producer's partitioner is not murmur2"
+            ),
+        )
+
+    def quarantine(self, account_id: str, partition: int, event_time_us: int) -> None:
+        """An event of the account is a dead letter: it is watched until someone clears it."""
+        if partition_of(account_id, self.partitions) == partition:
+            row = self.book.account_rows([account_id], partition)
+            self.book.accounts["quarantined"][row] = True
+            self.book.accounts["quarantined_at_us"][row] = event_time_us
+
+    def take_account(self, record: Mapping[str, Any]) -> None:
+        """An account's settings: WATCHED is never liquidated; ACTIVE lifts an older quarantine."""
+        name = record["account_id"]
+        if record["status"] == "WATCHED":
+            self.watched.add(name)
+            return
+        self.watched.discard(name)
+        row = self.book.accounts.find(name)
+        accounts = self.book.accounts
+        if row is not None and record["event_time"] >= accounts["quarantined_at_us"][row]:
+            accounts["quarantined"][row] = False
+
+    def exempt(self, accounts: Int64s) -> NDArray[np.bool_]:
+        """bool[n]: accounts (rows) that are watched and called but not liquidated."""
+        exempt: NDArray[np.bool_] = self.book.accounts["quarantined"][accounts].astype(np.bool_)
+        if self.watched:
+            watched = [self.book.accounts.find(name) for name in self.watched]
+            exempt |= np.isin(accounts, [row for row in watched if row is not None])
+        return exempt
+
+    def drop_partition(self, partition: int) -> None:
+        self.book.drop_partition(partition)
+        for place in [key for key in self.external_e8 if key[0] == partition]:
+            del self.external_e8[place]
+        for topic in [key for key in self._recent if key[1] == partition]:
+            del self._recent[topic]
+
+    def fund_balance_e8(self, account_id: str, asset: int) -> int:
+        """The balance of a system account's cross pool in one asset."""
+        book = self.book
+        account = book.accounts.find(account_id)
+        if account is None:
+            return 0
+        bucket = book.bucket_rows(np.array([account]), np.array([CROSS]))
+        row = book.balance_rows(bucket, np.array([asset]))[0]
+        return int(book.balances["amount_e8"][row])
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """The partition of a key, as Kafka's Java client computes it (murmur2)."""
+    return int((murmur2(key.encode()) & 0x7FFFFFFF) % partitions)

@@ -1,0 +1,68 @@
+"""The book as a clerk would keep it: one record after the other, Python integers, dictionaries."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+E8 = 10**8
+
+
+def value_e8(inverse: bool, multiplier_e8: int, quantity_e8: int, price_e8: int) -> int:
+    """Quantity x unit value, half away from zero; quantity x multiplier is rounded first."""
+    contracts = rounded(quantity_e8 * multiplier_e8, E8)
+    if inverse:
+        return -rounded(contracts * E8, price_e8)
+    return rounded(contracts * price_e8, E8)
+
+
+def rounded(numerator: int, denominator: int) -> int:
+    sign = -1 if (numerator < 0) != (denominator < 0) else 1
+    return sign * ((2 * abs(numerator) + abs(denominator)) // (2 * abs(denominator)))
+
+
+class ClerksBook:
+    """Balances by (account, bucket, asset), positions by (account, bucket, instrument)."""
+
+    def __init__(self, instruments: Mapping[str, Mapping[str, Any]]) -> None:
+        self.instruments = instruments
+        self.balances: dict[tuple[str, str, str], int] = defaultdict(int)
+        self.positions: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0])
+
+    def collateral(self, record: Mapping[str, Any]) -> None:
+        account, asset, amount = record["account_id"], record["asset"], record["amount_e8"]
+        bucket = record["isolated_instrument_id"] or "cross"
+        self.balances[account, bucket, asset] += amount
+        if record["kind"] == "TRANSFER":
+            self.balances[account, "cross", asset] -= amount
+
+    def fill(self, record: Mapping[str, Any]) -> None:
+        contract = self.instruments[record["instrument_id"]]
+        account, price = record["account_id"], record["price_e8"]
+        quantity = record["quantity_e8"] * (1 if record["side"] == "BUY" else -1)
+        self.balances[account, "cross", record["fee_asset"]] -= record["fee_e8"]
+        self.balances["@fees", "cross", record["fee_asset"]] += record["fee_e8"]
+        inverse = contract["kind"].startswith("INVERSE")
+        value = value_e8(inverse, contract["multiplier_e8"], quantity, price)
+        if contract["kind"] == "SPOT":
+            base = rounded(quantity * contract["multiplier_e8"], E8)
+            self.balances[account, "cross", contract["base"]] += base
+            self.balances[account, "cross", contract["quote"]] -= value
+            return
+        bucket, asset = "cross", contract["settlement_asset"]
+        if record["margin_mode"] == "ISOLATED":
+            bucket = record["instrument_id"]
+            self.balances[account, bucket, asset] += record["isolated_margin_e8"]
+            self.balances[account, "cross", asset] -= record["isolated_margin_e8"]
+        self.add(account, bucket, record["instrument_id"], (quantity, value))
+
+    def add(self, account: str, bucket: str, instrument: str, delta: tuple[int, int]) -> None:
+        """A position that comes to zero realises its cost against the settlement account."""
+        position = self.positions[account, bucket, instrument]
+        position[0] += delta[0]
+        position[1] += delta[1]
+        if position[0] == 0:
+            asset, cost = self.instruments[instrument]["settlement_asset"], position[1]
+            position[1] = 0
+            self.balances[account, bucket, asset] -= cost
+            self.balances["@settlement", "cross", asset] += cost
+            self.positions["@settlement", "cross", instrument][1] += cost

@@ -1,0 +1,297 @@
+"""What is closed, how much of it and at which price: against fractions and by its purpose."""
+
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from risk.holdings import Contracts, Rules
+from risk.liquidation.sizing import (
+    ClosingPrices,
+    Reductions,
+    Sizing,
+    closing_prices,
+    closing_quantity,
+    raw_prices,
+    reduce_quantity,
+)
+from schemas.units import E8, PPM
+from tests.reference import sizing as slow
+from tests.risk.books import book, holdings_of, ints, rules_of, run
+
+END = 1_100_000
+FREE = Sizing(fee_ppm=0, full_below_e8=0, minimum_notional_e8=0)
+
+
+def trading(sample, lot=1, tick=1) -> Rules:
+    """The book's rules with one lot and one tick for all instruments."""
+    rules = rules_of(sample)
+    contracts, count = rules.contracts, len(sample.contracts)
+    return Rules(
+        Contracts(
+            contracts.inverse,
+            contracts.multiplier_e8,
+            contracts.settlement,
+            np.full(count, lot, np.int64),
+            np.full(count, tick, np.int64),
+        ),
+        rules.tiers,
+        rules.assets,
+    )
+
+
+def reduced(sample, *, steps=None, lot=1, sizing=FREE) -> Reductions:
+    margin, state = run(sample)
+    positions, _ = holdings_of(sample)
+    step = ints(steps if steps is not None else [1] * sample.size)
+    return reduce_quantity(
+        positions,
+        state,
+        margin,
+        step=step,
+        end_health_ppm=END,
+        rules=trading(sample, lot=lot),
+        sizing=sizing,
+    )
+
+
+def long_ten(equity, **changes):
+    """Long 10 at a mark of 100 with a maintenance rate of 1%: a requirement of 10."""
+    return book(positions=[(0, 0, 10 * E8, 1_000 * E8)], balances=[(0, 0, equity)], **changes)
+
+
+def test_quantity_that_lands_on_end_health():
+    # 11 - 9 = 2 missing, a contract releases 100 x 1.1 x 1% = 1.1.
+    got = reduced(long_ten(9 * E8), lot=E8 // 100)
+    assert got.quantity_e8.tolist() == [182 * E8 // 100]
+    assert (got.bucket.tolist(), got.row.tolist(), got.side.tolist()) == ([0], [0], [-1])
+
+
+def test_a_fee_makes_it_more_and_a_fee_above_the_release_makes_it_all():
+    paid = Sizing(fee_ppm=500, full_below_e8=0, minimum_notional_e8=0)
+    assert reduced(long_ten(9 * E8), lot=E8 // 100, sizing=paid).quantity_e8[0] == 191 * E8 // 100
+    dear = Sizing(fee_ppm=6_000, insurance_fee_ppm=5_000, full_below_e8=0, minimum_notional_e8=0)
+    assert reduced(long_ten(9 * E8), sizing=dear).quantity_e8[0] == 10 * E8
+
+
+def test_later_steps_take_a_larger_share_up_to_everything():
+    quantities = [
+        int(reduced(long_ten(9 * E8), steps=[step], lot=E8 // 100).quantity_e8[0])
+        for step in range(1, 12)
+    ]
+    assert quantities[:3] == [182 * E8 // 100, 273 * E8 // 100, 364 * E8 // 100]
+    assert all(small <= large for small, large in pairwise(quantities))
+    assert quantities[-1] == 10 * E8
+
+
+def test_small_shortfalls_and_small_rests_close_everything():
+    small = Sizing(fee_ppm=0, full_below_e8=3 * E8, minimum_notional_e8=0)
+    assert reduced(long_ten(9 * E8), sizing=small).quantity_e8[0] == 10 * E8
+    rest = Sizing(fee_ppm=0, full_below_e8=0, minimum_notional_e8=900 * E8)
+    assert reduced(long_ten(9 * E8), sizing=rest).quantity_e8[0] == 10 * E8
+
+
+def test_the_largest_margin_goes_first_and_ties_go_to_the_lower_instrument():
+    sample = book(
+        contracts=[(False, E8, 0)] * 3,
+        marks=[100 * E8] * 3,
+        tiers=[[(0, 20_000, 10_000)]] * 3,
+        scalars=[PPM] * 3,
+        positions=[
+            (0, 0, E8, 100 * E8),
+            (0, 2, -5 * E8, -500 * E8),
+            (0, 1, 5 * E8, 500 * E8),
+            (1, 1, -E8, -100 * E8),
+            (2, 0, E8, 0),
+        ],
+        size=4,
+    )
+    got = reduced(sample)
+    assert got.bucket.tolist() == [0, 1]  # bucket 2 has its health, 3 holds nothing
+    assert got.row.tolist() == [2, 3]
+    assert got.side.tolist() == [-1, 1]
+    assert reduced(sample, steps=[0, 1, 1, 1]).bucket.tolist() == [1]
+
+
+def test_nothing_asked_nothing_sized():
+    assert reduced(book()).row.tolist() == []
+    assert reduced(long_ten(9 * E8), steps=[0]).row.tolist() == []
+
+
+@given(
+    st.tuples(st.integers(-(10**12), 10**12).filter(bool), st.integers(1, 10**7), st.booleans()),
+    st.sampled_from([1, 1000, E8]),
+    st.integers(0, PPM),
+    st.integers(0, 20_000),
+)
+def test_closing_that_much_at_the_mark_reaches_end_health(trade, lot, share, fee):
+    """Within one tier, at the mark and at the fees named, health is what was aimed at."""
+    quantity, mark_cents, inverse = trade
+    contract = (inverse, (100 if inverse else 1) * E8, 0)
+    sample = book(
+        contracts=[contract], marks=[mark_cents * E8 // 100], tiers=[[(0, 50_000, 30_000)]]
+    )
+    sample = sample._replace(positions=[(0, 0, quantity, 0)])
+    _, state = run(sample)
+    assume(state.maintenance_margin_e8[0] > 10**4)
+    cost = int(state.profit_e8[0])
+    equity = int(state.maintenance_margin_e8[0]) * share // PPM
+    sample = sample._replace(positions=[(0, 0, quantity, cost)], balances=[(0, 0, equity)])
+    sizing = Sizing(fee_ppm=fee, full_below_e8=0, minimum_notional_e8=0)
+    closed = int(reduced(sample, lot=lot, sizing=sizing).quantity_e8[0])
+    assert 0 < closed <= abs(quantity)
+    part = Fraction(closed, abs(quantity))
+    fees = int(state.notional_e8[0]) * part * Fraction(fee, PPM)
+    left = int(state.maintenance_margin_e8[0]) * (1 - part)
+    # Margins round up to the unit, which the rate alone does not know.
+    assert closed == abs(quantity) or equity - fees >= left * Fraction(END, PPM) - 2
+    unit = Fraction(int(state.notional_e8[0]), abs(quantity))
+    shortfall = -(-int(state.maintenance_margin_e8[0]) * END // PPM) - equity
+    needed = slow.closing_quantity(
+        shortfall, unit, Fraction(30_000 * END, PPM * PPM), Fraction(fee, PPM)
+    )
+    expected = min(abs(quantity), -(-needed * E8 // lot) * lot)
+    assert abs(closed - expected) <= lot + abs(quantity) * 1e-12
+
+
+def test_no_quantity_helps_where_fees_eat_the_release():
+    both = closing_quantity(
+        np.array([10.0, 10.0]),
+        np.array([100.0, 0.0]),
+        np.array([0.1, 0.1]),
+        fee=0.05,
+        insurance_fee=0.05,
+    )
+    assert both.tolist() == [np.inf, np.inf]
+
+
+def priced(sample, *, tick=1, sizing=FREE) -> ClosingPrices:
+    margin, state = run(sample)
+    positions, _ = holdings_of(sample)
+    row = np.flatnonzero(positions.quantity_e8)
+    return closing_prices(
+        row,
+        positions,
+        state,
+        margin,
+        marks_e8=ints(sample.marks),
+        rules=trading(sample, tick=tick),
+        sizing=sizing,
+    )
+
+
+def short_ten(equity):
+    return book(positions=[(0, 0, -10 * E8, -1_000 * E8)], balances=[(0, 0, equity)])
+
+
+PRICES = {
+    "equity = maintenance: limit at the mark": (long_ten(10 * E8), 100, 99),
+    "equity > maintenance: limit at the mark": (long_ten(30 * E8), 100, 97),
+    "equity = maintenance / 2": (long_ten(5 * E8), 99.95, 99.5),
+    "equity = 0: limit no worse than bankruptcy, the mark": (long_ten(0), 100, 100),
+    "equity < 0: bankruptcy, and limit, above the mark": (long_ten(-10 * E8), 101, 101),
+    "a long that is paid for has no bankruptcy price": (long_ten(1_000 * E8), 100, 0),
+    "short, equity = maintenance / 2": (short_ten(5 * E8), 100.05, 100.5),
+    "short, equity < 0": (short_ten(-10 * E8), 99, 99),
+    "short, no price is low enough": (short_ten(-2_000 * E8), 0, 0),
+}
+
+
+@pytest.mark.parametrize("relation", PRICES)
+def test_price_at(relation):
+    sample, limit, bankruptcy = PRICES[relation]
+    got = priced(sample)
+    assert got.limit_price_e8.tolist() == [round(limit * E8)]
+    assert got.bankruptcy_price_e8.tolist() == [round(bankruptcy * E8)]
+
+
+def test_prices_round_to_the_tick_on_the_solvent_side():
+    assert priced(long_ten(5 * E8), tick=3 * E8).bankruptcy_price_e8.tolist() == [102 * E8]
+    assert priced(short_ten(5 * E8), tick=3 * E8).bankruptcy_price_e8.tolist() == [99 * E8]
+    assert priced(long_ten(5 * E8), tick=E8 // 2).bankruptcy_price_e8.tolist() == [
+        9_950 * E8 // 100
+    ]
+
+
+def test_an_inverse_position_is_bankrupt_where_its_coins_are_gone():
+    # Long 100 contracts of 100 USD at 50,000 = 0.2 coins, with 0.05 coins of equity.
+    coin = 50_000 * E8
+    inverse = book(
+        contracts=[(True, 100 * E8, 1)],
+        marks=[coin],
+        prices=[E8, coin],
+        borrow_weights=[0, 0],
+        haircuts=[[], []],
+        positions=[(0, 0, 100 * E8, -E8 // 5)],
+        balances=[(0, 1, E8 // 20)],
+    )
+    # 10,000 / P - 0.2 = 0.05
+    assert priced(inverse).bankruptcy_price_e8.tolist() == [40_000 * E8]
+    short = inverse._replace(positions=[(0, 0, -100 * E8, E8 // 5)])
+    # 0.2 - 10,000 / P = 0.05
+    assert abs(int(priced(short).bankruptcy_price_e8[0]) - 66_666_66666666) <= 1000
+    paid = short._replace(balances=[(0, 1, E8 // 4)])
+    assert priced(paid).bankruptcy_price_e8.tolist() == [0]
+    assert priced(paid).limit_price_e8.tolist() == [coin]
+    gone = inverse._replace(balances=[(0, 1, -E8 // 4)])
+    assert priced(gone).bankruptcy_price_e8.tolist() == [0]
+    assert priced(gone).limit_price_e8.tolist() == [0]
+
+
+def test_without_margin_there_are_no_prices():
+    flat = long_ten(9 * E8, scalars=[0])
+    assert priced(flat).limit_price_e8.tolist() == [0]
+    assert priced(flat).bankruptcy_price_e8.tolist() == [0]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(10**4, 10**11), st.booleans(), st.integers(10**4, 10**12)),
+        min_size=1,
+        max_size=4,
+    ),
+    st.integers(-(10**13), 10**13),
+    st.sampled_from([1, 1000, E8]),
+)
+def test_bankruptcy_prices_share_the_equity_and_bound_the_limit(legs, balance, tick):
+    count = len(legs)
+    quantities = [size if long else -size for size, long, _ in legs]
+    sample = book(
+        contracts=[(False, E8, 0)] * count,
+        marks=[mark for _, _, mark in legs],
+        tiers=[[(0, 50_000, 25_000)]] * count,
+        scalars=[PPM] * count,
+        positions=[(0, i, quantity, 0) for i, quantity in enumerate(quantities)],
+        balances=[(0, 0, balance)],
+    )
+    margin, state = run(sample)
+    positions, _ = holdings_of(sample)
+    _, bankruptcy = raw_prices(
+        np.arange(count),
+        positions,
+        state,
+        margin,
+        marks_e8=ints(sample.marks),
+        rules=trading(sample),
+        sizing=FREE,
+    )
+    equity, maintenance = int(margin.equity_e8[0]), int(margin.maintenance_margin_e8[0])
+    got = priced(sample, tick=tick)
+    total = Fraction(0)
+    for i, quantity in enumerate(quantities):
+        mark, units = sample.marks[i], Fraction(quantity, E8)
+        share = Fraction(equity * int(state.maintenance_margin_e8[i]), maintenance * E8)
+        exact = slow.price_at(False, units, units * Fraction(mark, E8) - share) * E8
+        assert bankruptcy[i] == pytest.approx(float(exact), rel=1e-12, abs=mark * 1e-12)
+        total += (mark - exact) * units
+        limit, stop = int(got.limit_price_e8[i]), int(got.bankruptcy_price_e8[i])
+        noise = mark * 1e-12 + tick * 1e-9
+        if stop:
+            assert (stop - exact) * quantity >= -noise * abs(quantity)
+            assert abs(stop - exact) <= tick + noise
+        if limit and stop:
+            assert (limit - stop) * quantity >= 0
+    assert total == equity

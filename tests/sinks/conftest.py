@@ -1,0 +1,28 @@
+"""A history in chDB with all tables, and the embedded broker."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sinks.clickhouse import create_tables
+from sinks.store import Store
+from streams.run.broker import EmbeddedBroker
+
+
+@pytest.fixture
+def dsn(tmp_path: Path) -> str:
+    return f"chdb://{tmp_path / 'history'}"
+
+
+@pytest.fixture
+def store(dsn: str) -> Iterator[Store]:
+    with Store(dsn) as opened:
+        create_tables(opened)
+        yield opened
+
+
+@pytest.fixture
+def broker() -> Iterator[EmbeddedBroker]:
+    with EmbeddedBroker() as running:
+        yield running

@@ -1,0 +1,128 @@
+"""Where partitions go on, what must be repeated, and what the verifier notices."""
+
+import pytest
+
+from schemas.block import Block
+from sinks.buffers import Buffers
+from sinks.clickhouse import Delivery, deliver
+from sinks.store import Store
+from sinks.watermarks import Intent, IntentMismatchError, Resume, Watermarks, anomalies
+from tests.sinks.samples import block_of, edge_records
+
+
+class Message:
+    """As much of a Kafka message as a buffer reads."""
+
+    def __init__(self, partition: int, offset: int, value: bytes = b"v") -> None:
+        self._partition, self._offset, self._value = partition, offset, value
+
+    def topic(self) -> str:
+        return "fills"
+
+    def partition(self) -> int:
+        return self._partition
+
+    def offset(self) -> int:
+        return self._offset
+
+    def key(self) -> bytes:
+        return b"k"
+
+    def value(self) -> bytes:
+        return self._value
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, 1_700_000_000_000
+
+
+def fills(first: int, count: int, partition: int = 3) -> Block:
+    made = block_of("fills", "fill", edge_records("fill", count), first=first)
+    return Block("fills", partition, made.offsets, made.keys, made.values, made.timestamps_ms)
+
+
+def intent_of(delivery: Delivery) -> Intent:
+    return Intent(delivery.first, delivery.last, len(delivery.block), delivery.crc)
+
+
+@pytest.mark.embedded
+def test_a_partition_goes_on_behind_what_is_stored(store: Store) -> None:
+    marks = Watermarks(store)
+    assert marks.resume("fills", "id") == {}
+    for block in (fills(0, 10), fills(10, 5), fills(0, 4, partition=1)):
+        marks.intend([Delivery(block, "id")])
+        marks.stored([Delivery(block, "id")], [0])
+    assert marks.resume("fills", "id") == {3: Resume(15), 1: Resume(4)}
+    assert marks.resume("fills", "id of the topic after it was made again") == {}
+
+
+@pytest.mark.embedded
+def test_a_block_on_its_way_is_repeated_first(store: Store) -> None:
+    marks = Watermarks(store)
+    done, open_, fresh = (Delivery(fills(0, 10), "id"), Delivery(fills(12, 5), "id"),
+                          Delivery(fills(0, 4, partition=1), "id"))  # fmt: skip
+    marks.intend([done])
+    marks.stored([done], [0])
+    marks.intend([open_, fresh])
+    expected = {3: Resume(12, intent_of(open_)), 1: Resume(0, intent_of(fresh))}
+    assert marks.resume("fills", "id") == expected
+    marks.intend([open_])
+    assert marks.resume("fills", "id") == expected
+    marks.stored([open_, fresh], [0, 0])
+    assert marks.resume("fills", "id") == {3: Resume(17), 1: Resume(4)}
+
+
+@pytest.mark.embedded
+def test_the_verifier_finds_overlaps_and_missing_rows(store: Store) -> None:
+    marks = Watermarks(store)
+    for block in (fills(0, 10), fills(20, 5), fills(30, 2)):
+        deliver(store, Delivery(block, "id"))
+        marks.stored([Delivery(block, "id")], [0])
+    assert anomalies(store) == []
+    overlapping = Delivery(fills(24, 3), "id")
+    deliver(store, overlapping)
+    marks.stored([overlapping], [0])
+    assert anomalies(store) == [
+        "fills/3: offset 24 begins a block, but everything to 24 was stored before"
+    ]
+    marks.stored([Delivery(fills(40, 6), "id")], [1])
+    assert anomalies(store)[1:] == ["fills has 20 rows, the blocks stored have 25"]
+
+
+def test_buffers_cut_a_block_a_partition() -> None:
+    buffers = Buffers()
+    assert buffers.cut() == []
+    buffers.add([Message(0, 5), Message(1, 0), Message(0, 7)])
+    assert (buffers.rows, buffers.longest) == (3, 2)
+    cut = [(block.partition, block.offsets.tolist()) for block in buffers.cut()]
+    assert cut == [(0, [5, 7]), (1, [0])]
+    assert (buffers.rows, buffers.age_s, buffers.cut()) == (0, 0.0, [])
+
+
+def test_buffers_cut_where_the_intent_says_and_wait_for_all_of_it() -> None:
+    buffers = Buffers()
+    buffers.expect(("fills", 0), Intent(5, 8, 3, 0))
+    buffers.add([Message(0, 5), Message(0, 6), Message(1, 1)])
+    assert [block.partition for block in buffers.cut()] == [1]
+    buffers.add([Message(0, 8), Message(0, 9)])
+    assert [block.offsets.tolist() for block in buffers.cut()] == [[5, 6, 8]]
+    buffers.settled(("fills", 0))
+    assert [block.offsets.tolist() for block in buffers.cut()] == [[9]]
+
+
+def test_an_intent_whose_records_are_gone_stops_the_sink() -> None:
+    buffers = Buffers()
+    buffers.expect(("fills", 0), Intent(5, 8, 3, 0))
+    buffers.add([Message(0, 9)])
+    with pytest.raises(IntentMismatchError, match="fills/0"):
+        buffers.cut()
+
+
+def test_an_intent_whose_records_changed_stops_the_sink() -> None:
+    delivery = Delivery(fills(0, 4), "id")
+    intent_of(delivery).check(delivery)
+    with pytest.raises(IntentMismatchError, match="PENDING"):
+        intent_of(Delivery(fills(0, 5), "id")).check(delivery)
+    other = Block("fills", 3, delivery.block.offsets, delivery.block.keys,
+                  [b"x"] * 4, delivery.block.timestamps_ms)  # fmt: skip
+    with pytest.raises(IntentMismatchError):
+        intent_of(Delivery(other, "id")).check(delivery)

@@ -120,6 +120,7 @@ def closing_prices(
     marks_e8: Int64s,
     rules: Rules,
     sizing: Sizing,
+    urgency: Floats | None = None,
 ) -> ClosingPrices:
     """Limit and bankruptcy price of each named position row.
 
@@ -128,7 +129,14 @@ def closing_prices(
     such as the bankruptcy price of a long that is fully paid for.
     """
     fillable, bankruptcy = raw_prices(
-        row, positions, state, margin, marks_e8=marks_e8, rules=rules, sizing=sizing
+        row,
+        positions,
+        state,
+        margin,
+        marks_e8=marks_e8,
+        rules=rules,
+        sizing=sizing,
+        urgency=urgency,
     )
     long = positions.quantity_e8[row] > 0
     limit = np.where(long, np.maximum(fillable, bankruptcy), np.minimum(fillable, bankruptcy))
@@ -145,21 +153,25 @@ def raw_prices(
     marks_e8: Int64s,
     rules: Rules,
     sizing: Sizing,
+    urgency: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """Fillable and bankruptcy price of each named open position, 1e-8, not bounded, not rounded.
 
     With V the value of the position at its mark, M its and MM its bucket's maintenance margin, and
     E the bucket's equity, all over the price of the settlement asset:
     bankruptcy: the price at which the value is V - E M / MM, so that each position bears its share
-    of the equity; fillable: at which it is V - clamp(a (1 - E / MM), 0, 1) x spread x M, with a the
-    bankruptcy adjustment and spread the spread to maintenance. Haircuts and borrow weights on the
-    loss are left out. NaN where MM or a price is 0; a bankruptcy price may be negative or infinite.
+    of the equity; fillable: at which it is V - clamp(a (1 - E / MM) + u, 0, 1) x spread x M, with a
+    the bankruptcy adjustment, spread the spread to maintenance, and u the `urgency` [R] (0 where
+    not given: dYdX's formula), by which each further step of an episode offers more.
+    Haircuts and borrow weights on the loss are left out. NaN where MM or a price is 0; a bankruptcy
+    price may be negative or infinite.
     """
     bucket, instrument = positions.bucket[row], positions.instrument[row]
     settlement = rules.contracts.settlement[instrument]
     required = _ratio(state.maintenance_margin_e8[row], rules.assets.price_e8[settlement]) * E8
     health = _ratio(margin.equity_e8[bucket], margin.maintenance_margin_e8[bucket])
-    opening = np.clip(sizing.bankruptcy_adjustment_ppm / PPM * (1 - health), 0, 1)
+    offered = sizing.bankruptcy_adjustment_ppm / PPM * (1 - health)
+    opening = np.clip(offered if urgency is None else offered + urgency, 0, 1)
     spread = opening * (sizing.spread_to_maintenance_ppm / PPM) * required
     quantity = positions.quantity_e8[row] / E8 * rules.contracts.multiplier_e8[instrument]
     mark = marks_e8[instrument]

@@ -82,8 +82,8 @@ class Ladder:
     cure_margin_ppm: int = 50_000  # how far above warning or call a cure lies
     confirm_ticks: int = 2  # decisions in a row below maintenance before the first order
     call_ms: int = 300_000  # from a call to its deadline
-    step_ms: int = 2_000  # from one reduction to the next
-    max_steps: int = 6  # reductions before the position is taken over
+    step_ms: int = 1_000  # from one reduction to the next
+    max_steps: int = 4  # reductions before the position is taken over
 
     def __post_init__(self) -> None:
         if not PPM <= self.end_health_ppm <= MAX_HEALTH_PPM:

@@ -34,8 +34,8 @@ class Settings:
     end_health_ppm: int = _setting(1_100_000, "health (ppm) that a liquidation restores")
     confirm_ticks: int = _setting(2, "decisions in a row below maintenance before the first order")
     call_ms: int = _setting(300_000, "ms of event time to answer a margin call")
-    step_ms: int = _setting(2_000, "ms of event time to answer a liquidation order")
-    max_steps: int = _setting(6, "liquidation orders before a takeover")
+    step_ms: int = _setting(1_000, "ms of event time to answer a liquidation order")
+    max_steps: int = _setting(4, "liquidation orders before a takeover")
 
     @staticmethod
     def read(environment: Mapping[str, str] | None = None, **given: Any) -> "Settings":

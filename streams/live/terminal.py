@@ -61,7 +61,9 @@ def line(picture: Picture, numbers: Numbers) -> str:
 
 def stage_counts(picture: Picture) -> Counter[str]:
     """Accounts by the worst stage of their buckets, as last published."""
-    return Counter(_worst_stage(record) for record in picture.accounts.values())
+    return Counter(
+        _worst_stage(record) for name, record in picture.accounts.items() if name[0] != "@"
+    )
 
 
 def _worst_stage(record: dict[str, Any]) -> str:
@@ -87,12 +89,14 @@ def _head(picture: Picture, numbers: Numbers) -> Panel:
 
 
 def _fund(picture: Picture) -> str:
-    parts = [
-        f"{amount / E8:,.0f} {asset}"
-        for asset, amount in sorted(picture.fund_e8.items())
-        if amount and asset in ("USDT", "USDC")
+    """What the insurance funds are worth: balances and the positions they took over."""
+    equity = [
+        bucket["equity_e8"]
+        for account, record in picture.accounts.items()
+        if account.startswith("@insurance:")
+        for bucket in record["buckets"]
     ]
-    return "  ".join(parts) or "none"
+    return f"{sum(equity) / E8:,.0f}" if equity else "none"
 
 
 def _stages(picture: Picture) -> Panel:
@@ -122,7 +126,7 @@ def _worst(picture: Picture) -> Panel:
         (bucket["health"], record["account_id"], bucket)
         for record in picture.accounts.values()
         for bucket in record["buckets"]
-        if bucket["health"] is not None
+        if bucket["health"] is not None and record["account_id"][0] != "@"
     ]
     for health, account, bucket in sorted(rows, key=lambda row: row[0])[:WORST]:
         colour = COLOURS[bucket["stage"]]

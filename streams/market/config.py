@@ -24,8 +24,9 @@ class MarketConfig:
     `replay`: file or folder of recorded bars (None: the seeded market), from `start` until before
     `end`. `step_ms`, `funding_interval_s`: None takes 250 ms and 60 s for the seeded market, 1 s
     and 8 h for a replay. `fills_per_s`: fills of ordinary trading aimed at, both sides counted.
-    `opening_s`: time in which accounts open their first positions. `crash_at_s` (None: no crash)
-    and `duration_s` (None: without end) concern the seeded market alone.
+    `opening_s`: time in which accounts open their first positions. `crash_at_s` (None: no crash),
+    `fall_s`, how long the crash falls, and `duration_s` (None: without end) concern the seeded
+    market alone.
     """
 
     seed: int = 42
@@ -38,6 +39,7 @@ class MarketConfig:
     fills_per_s: float = 200.0
     opening_s: float = 20.0
     crash_at_s: float | None = 60.0
+    fall_s: float = 70.0
     duration_s: float | None = None
     funding_interval_s: float | None = None
     insurance_fund_e8: int = 5_000_000 * E8
@@ -49,6 +51,7 @@ class MarketConfig:
         _require(self.step_ms is None or self.step_ms >= 1, "step_ms", "is less than 1")
         _require(self.fills_per_s >= 0, "fills_per_s", "is negative")
         _require(self.duration_s is None or self.duration_s >= 0, "duration_s", "is negative")
+        _require(self.fall_s > 0, "fall_s", "is not positive")
         _require(self.opening_s > 0, "opening_s", "is not positive")
 
 
@@ -64,6 +67,7 @@ def build(config: MarketConfig) -> Exchange:
             seed=config.seed,
             step_us=step_ms * 1_000,
             crash_at_s=config.crash_at_s,
+            fall_s=config.fall_s,
             duration_s=config.duration_s,
         )
     else:

@@ -36,7 +36,7 @@ class Regime:
 
 CALM = Regime(1.5e-4, 1 / 300, 1.5e-3, 300.0)
 TURBULENT = Regime(5e-4, 1 / 90, 4e-3, 120.0)
-CRASH = Regime(1.2e-3, 1 / 30, 5e-3, math.inf)
+CRASH = Regime(8e-4, 1 / 30, 5e-3, math.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,11 @@ REBOUND_S = 90.0
 
 
 class Crash:
-    """The scripted part of a crash: a fall of 25 to 30 % in 30 to 40 s, then a partial rebound."""
+    """The scripted part of a crash: a fall of 25 to 30 %, then a partial rebound."""
 
-    def __init__(self, rng: random.Random, at_s: float | None) -> None:
+    def __init__(self, rng: random.Random, at_s: float | None, fall_s: float) -> None:
         self.at_s = math.inf if at_s is None else at_s
-        self.fall_s = rng.uniform(30.0, 40.0)
+        self.fall_s = fall_s * rng.uniform(0.9, 1.1)
         self._depth = math.log1p(-rng.uniform(0.26, 0.29))
         self._rebound = rng.uniform(0.25, 0.4)
 
@@ -99,12 +99,13 @@ class SeededPath:
         seed: int,
         step_us: int = 250_000,
         crash_at_s: float | None = 60.0,
+        fall_s: float = 70.0,
         duration_s: float | None = None,
     ) -> None:
         self._listings = list(catalogue.listings.values())
         self._rng = random.Random(f"{seed}/paths")
         self._step_us = step_us
-        self._crash = Crash(self._rng, crash_at_s)
+        self._crash = Crash(self._rng, crash_at_s, fall_s)
         self._duration_s = math.inf if duration_s is None else duration_s
         self._regime = CALM
         self._coins = {listing.base: 0.0 for listing in self._listings}

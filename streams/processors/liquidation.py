@@ -7,8 +7,9 @@ import numpy as np
 from risk.liquidation.sizing import Sizing, closing_prices, reduce_quantity
 from risk.liquidation.stages import Action, Ladder, Steps, Watch, health_level, step
 from schemas.block import Int64s
-from schemas.units import US_PER_MS
+from schemas.units import US_PER_MS, Floats
 from streams.processors.margin import (
+    Bools,
     Evaluated,
     buckets_to_evaluate,
     evaluate,
@@ -17,7 +18,7 @@ from streams.processors.margin import (
 )
 from streams.processors.outputs import Output
 from streams.processors.takeover import takeover
-from streams.state.ledger import Ledger
+from streams.state.ledger import INSURANCE, Ledger
 from streams.state.mark_board import Guard, MarkBoard
 
 CALL_LEVELS = (
@@ -34,6 +35,9 @@ REMEMBERED = (
     "step",
     "step_deadline_us",
 )
+SPREAD_TO_MAINTENANCE_PPM = 1_000_000
+"""The last step of a liquidation offers half the maintenance margin for a fill, the first a part
+of that; what an order on the mark alone offers finds no taker in a crash."""
 PUBLISH_MS = 1_000
 SWEEP_MS = 60_000
 
@@ -45,7 +49,7 @@ class Decider:
         self._ledger = ledger
         self._board = board
         self._ladder = ladder
-        self._sizing = Sizing()
+        self._sizing = Sizing(spread_to_maintenance_ppm=SPREAD_TO_MAINTENANCE_PPM)
         self._waiting: set[int] = set()
         """Accounts that were touched since their margin state was last published."""
         self._swept_us = 0
@@ -187,7 +191,8 @@ class Decider:
             rules=evaluated.rules,
             sizing=self._sizing,
         )
-        limits, bankruptcies = self._prices(evaluated, chosen.row)
+        urgency = steps.step[chosen.bucket] / self._ladder.max_steps
+        limits, bankruptcies = self._prices(evaluated, chosen.row, urgency)
         names = self._ledger.rules.instruments
         return {
             place: {
@@ -208,7 +213,9 @@ class Decider:
             )
         }
 
-    def _prices(self, evaluated: Evaluated, rows: Int64s) -> tuple[list[int], list[int]]:
+    def _prices(
+        self, evaluated: Evaluated, rows: Int64s, urgency: Floats | None = None
+    ) -> tuple[list[int], list[int]]:
         prices = closing_prices(
             rows,
             evaluated.positions,
@@ -217,6 +224,7 @@ class Decider:
             marks_e8=self._board.mark_e8,
             rules=evaluated.rules,
             sizing=self._sizing,
+            urgency=urgency,
         )
         return prices.limit_price_e8.tolist(), prices.bankruptcy_price_e8.tolist()
 
@@ -255,6 +263,13 @@ class Decider:
         due = np.union1d(
             waiting[now_us - last_us >= PUBLISH_MS * US_PER_MS], np.unique(owner[moved])
         )
-        due = due[~accounts["system"][due]]
+        due = due[~accounts["system"][due] | self._funds(due)]
         self._waiting.difference_update(due.tolist())
         return margin_states(self._ledger, self._board, due) if len(due) else []
+
+    def _funds(self, accounts: Int64s) -> Bools:
+        """bool[n]: insurance funds, which hold positions too and are published like people."""
+        keys = self._ledger.book.accounts.keys
+        return np.array(
+            [(keys[row] or "").startswith(INSURANCE) for row in accounts.tolist()], bool
+        )

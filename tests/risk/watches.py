@@ -6,7 +6,7 @@ from risk.liquidation.stages import Action, Ladder, Stage, Steps, Watch, step
 from tests.reference import stages as slow
 
 NOW = 1_700_000_000_000_000
-LADDER = Ladder()
+LADDER = Ladder(step_ms=2_000, max_steps=6)
 
 
 def watch_of(buckets: list[slow.Bucket]) -> Watch:

@@ -9,7 +9,9 @@ from streams.processors.report import report
 from tests.simulation.driver import Driver
 
 STEPS = 300
-CONFIG = MarketConfig(seed=7, accounts=150, fills_per_s=60.0, crash_at_s=25.0, opening_s=15.0)
+CONFIG = MarketConfig(
+    seed=7, accounts=150, fills_per_s=60.0, crash_at_s=20.0, fall_s=40.0, opening_s=15.0
+)
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ def small(seed: int = 7, **changes: object) -> MarketConfig:
         "fills_per_s": 80.0,
         "opening_s": 5.0,
         "crash_at_s": 10.0,
+        "fall_s": 30.0,
         "duration_s": 30.0,
         "funding_interval_s": 8.0,
     }

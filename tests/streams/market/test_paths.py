@@ -30,7 +30,7 @@ def test_the_first_step_is_at_the_first_prices() -> None:
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
 def test_majors_fall_by_a_quarter_and_more_and_come_back_in_part(seed: int) -> None:
-    steps = list(SeededPath(CATALOGUE, seed=seed, crash_at_s=30.0, duration_s=200.0))
+    steps = list(SeededPath(CATALOGUE, seed=seed, crash_at_s=30.0, fall_s=40.0, duration_s=200.0))
     for instrument_id in ("BTC-PERP", "ETH-PERP", "BTC-USD-INV"):
         prices = [step.prices_e8[instrument_id] for step in steps]
         before, low = prices[120], min(prices[120:320])

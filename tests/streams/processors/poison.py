@@ -88,7 +88,8 @@ def poisoned(count: int, accounts: int, seed: int) -> tuple[list[Keyed], dict[in
             run[place], bad[place] = damage(records[place], rng), {reason}
         else:
             (key, value), (next_key, next_value) = run[place], run[place + 1]
-            assert value and next_value
+            assert value is not None
+            assert next_value is not None
             moved = rng.randrange(1, len(value) - 5)
             run[place] = key, value[:-moved]
             run[place + 1] = next_key, next_value[:5] + value[-moved:] + next_value[5:]

@@ -1,6 +1,7 @@
 """Fills and collateral into the book: exact, whatever the block size, and as a clerk would."""
 
 from collections import defaultdict
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given, settings
@@ -67,7 +68,7 @@ def test_the_book_does_not_depend_on_blocks(drawn: list[dict[str, Any]], cuts: s
     whole, parts = Bench(), Bench()
     whole.send("fills", *records)
     edges = [0, *sorted(cut for cut in cuts if cut < len(records)), len(records)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         parts.send("fills", *records[start:end])
     assert (whole.balances(), whole.positions()) == (parts.balances(), parts.positions())
 

@@ -32,6 +32,20 @@ class Block:
     def __len__(self) -> int:
         return len(self.offsets)
 
+    @staticmethod
+    def joined(run: "Sequence[Block]") -> "Block":
+        """Blocks of one topic-partition, in offset order, as one."""
+        if len(run) == 1:
+            return run[0]
+        return Block(
+            run[0].topic,
+            run[0].partition,
+            np.concatenate([block.offsets for block in run]),
+            [key for block in run for key in block.keys],
+            [value for block in run for value in block.values],
+            np.concatenate([block.timestamps_ms for block in run]),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:

@@ -5,6 +5,7 @@ import logging
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import faust
@@ -14,6 +15,7 @@ from streams.transport.driver import BlockSchema
 
 log = logging.getLogger(__name__)
 ROOM_RECORDS = 200_000
+TURN_RECORDS = 40_000
 EXIT_SOFTWARE = 70
 
 
@@ -34,13 +36,27 @@ class Inbox:
             self._blocks.append(block)
             self._held += len(block)
 
-    def take(self) -> list[Block]:
-        """All blocks held, in the order in which they came."""
+    def take(self, most: int = TURN_RECORDS) -> list[Block]:
+        """Blocks in the order in which they came, joined a partition; about `most` records.
+
+        A fetch of a busy topic holds few records of each partition, and a block has a cost of its
+        own: joined, a turn has at most one a partition.
+        """
+        runs: dict[tuple[str, int], list[Block]] = {}
+        taken = 0
         with self._lock:
-            blocks = list(self._blocks)
-            self._blocks.clear()
-            self._held = 0
-        return blocks
+            while self._blocks and taken < most:
+                block = self._blocks.popleft()
+                runs.setdefault((block.topic, block.partition), []).append(block)
+                taken += len(block)
+            self._held -= taken
+        return [Block.joined(run) for run in runs.values()]
+
+    def discard(self, keep: Callable[[Block], bool]) -> None:
+        """Drop the blocks of partitions that are someone else's now."""
+        with self._lock:
+            self._blocks = deque(block for block in self._blocks if keep(block))
+            self._held = sum(map(len, self._blocks))
 
 
 def hold_blocks(app: faust.App, topics: list[str], inbox: Inbox) -> None:

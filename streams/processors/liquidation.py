@@ -39,7 +39,7 @@ SPREAD_TO_MAINTENANCE_PPM = 1_000_000
 """The last step of a liquidation offers half the maintenance margin for a fill, the first a part
 of that; what an order on the mark alone offers finds no taker in a crash."""
 PUBLISH_MS = 1_000
-SWEEP_MS = 60_000
+SWEEP_MS = 600_000
 
 
 class Decider:

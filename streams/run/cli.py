@@ -5,6 +5,8 @@ import logging
 import signal
 import sys
 import threading
+import time
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from streams.base.settings import Settings
 from streams.run.children import end_with_parent, tell
 
 KAFKA = click.option("--bootstrap", required=True, help="Kafka bootstrap addresses.")
+STATUS_S = 0.2
 AS_CHILD = click.option("--child", is_flag=True, hidden=True)
 
 
@@ -165,7 +168,19 @@ def sink(child: bool, bootstrap: str, dsn: str) -> None:
 
     if child:
         end_with_parent()
-    rows = run(bootstrap=bootstrap, dsn=dsn, group="plimsoll-sink", stop=stop_on_signals())
+    stored: Counter[str] = Counter()
+    told = 0.0
+
+    def report(table: str, rows: int) -> None:
+        nonlocal told
+        stored[table] += rows
+        if time.monotonic() - told > STATUS_S:
+            told = time.monotonic()
+            tell({"rows": stored})
+
+    rows = run(
+        bootstrap=bootstrap, dsn=dsn, group="plimsoll-sink", stop=stop_on_signals(), report=report
+    )
     tell({"final": rows})
 
 

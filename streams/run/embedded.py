@@ -6,15 +6,16 @@ import signal
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 
+from schemas.topics import BY_NAME
 from streams.live.feed import Feed
 from streams.live.terminal import Numbers, line, view
 from streams.run.broker import EmbeddedBroker
@@ -24,7 +25,8 @@ from streams.run.summary import print_summary, summarise
 from streams.run.topics import ensure_topics
 
 READY_S = 60.0
-DRAIN_S = 2.0
+DRAIN_S = 120.0
+INTERRUPTED_S = 1.5
 LINE_S = 3.0
 REFRESH_S = 0.5
 FIRST_PORT = 16066
@@ -97,6 +99,7 @@ class _Run:
         if not self._await_workers():
             return 0
         self.market = self._market(bootstrap)
+        self.market_began = time.monotonic()
         self._show()
         return self._end()
 
@@ -137,7 +140,7 @@ class _Run:
             "--accounts",
             str(options.accounts),
             "--fills-per-s",
-            str(options.fills_per_s),
+            str(options.fills_per_s / (options.speed or 1)),
             "--speed",
             str(options.speed),
             "--insurance-fund",
@@ -205,51 +208,78 @@ class _Run:
         self.numbers = Numbers(
             counts=counts,
             up_s=now,
-            lag=self._lag(ends),
+            lag=self._lag(self._positions(), ends),
             prices_per_s=_rate("prices", counts, before, passed),
             fills_per_s=_rate("fills", counts, before, passed),
         )
 
-    def _lag(self, ends: dict[str, int]) -> int:
-        applied: dict[str, int] = {}
-        for worker in self.workers:
-            applied.update(worker.status.get("positions", {}))
+    def _positions(self) -> dict[str, int]:
+        """Where the workers have read to: the owner's word, or of all of them the last one's."""
+        read: dict[str, int] = {}
+        told = [worker.status.get("positions", {}) for worker in self.workers]
+        for place in {place for one in told for place in one}:
+            ends = [one.get(place, 0) for one in told]
+            everyone = BY_NAME[place.rsplit("-", 1)[0]].sharing == "broadcast"
+            read[place] = min(ends) if everyone else max(ends)
+        return read
+
+    @staticmethod
+    def _lag(read: dict[str, int], ends: dict[str, int]) -> int:
         return sum(
-            max(end - applied.get(place, 0), 0)
+            max(end - read.get(place, 0), 0)
             for place, end in ends.items()
-            if place.rsplit("-", 1)[0] in ("fills", "collateral", "transfers")
+            if BY_NAME[place.rsplit("-", 1)[0]].sharing != "output"
+            and not place.startswith("auction-bids")
         )
+
+    def _unread(self) -> int:
+        """Input records that no worker has applied. 0 means that nothing moves any more: what a
+        turn publishes is on its topics before the turn's positions are told."""
+        read = self._positions()
+        return self._lag(read, self.offsets.exact_ends())
 
     def _end(self) -> int:
         """Stop the market, let the pipeline run dry, stop the rest in order, tell what was."""
-        shown = time.monotonic() - self.began
+        interrupted = self.stop.is_set()
+        patience_s = INTERRUPTED_S if interrupted else DRAIN_S
+        seconds = time.monotonic() - self.market_began
         self.market.terminate()
         self.market.wait(3.0)
         self.market.check()
-        deadline = time.monotonic() + DRAIN_S
-        while time.monotonic() < deadline and self._lag(self.offsets.exact_ends()):
-            self.feed.poll(0.05)
+        unread = self._await_zero(self._unread, patience_s)
         for worker in self.workers:
             worker.terminate()
         for worker in self.workers:
             worker.wait(3.0)
             worker.check()
         counts = self.offsets.records(self.offsets.exact_ends())
+        self._await_zero(
+            lambda: sum(counts.values()) - sum(self.sink.status.get("rows", {}).values()),
+            patience_s,
+        )
         self.sink.terminate()
-        while self.feed.poll(0.1):
+        while self.feed.poll(0.05):
             pass
         self.sink.wait(6.0)
         self.sink.check()
         finals = [worker.status.get("final", {}) for worker in self.workers]
-        summary = summarise(
-            self.feed.picture, counts, self.sink.status.get("final", {}), finals, shown
-        )
+        rows = self.sink.status.get("final", {})
+        summary = summarise(self.feed.picture, counts, rows, finals, seconds) | {"unread": unread}
         if self.options.summary:
             self.options.summary.write_text(json.dumps(summary, indent=2) + "\n")
         if self.options.svg:
             self._picture(self.options.svg)
         print_summary(summary, self.console)
-        return 0 if summary["conservation"]["exact"] else 1
+        return 0 if interrupted or summary["conservation"]["exact"] else 1
+
+    def _await_zero(self, left: Callable[[], int], patience_s: float) -> int:
+        """Wait until nothing is left, or the patience is; returns what is left."""
+        deadline = time.monotonic() + patience_s
+        while (number := left()) and time.monotonic() < deadline:
+            self.feed.poll(0.05)
+            if self.stop.is_set():
+                deadline = min(deadline, time.monotonic() + INTERRUPTED_S)
+        return number
 
     def _picture(self, path: Path) -> None:
         recorder = Console(record=True, width=110, file=(self.logs / "view.txt").open("w"))
@@ -259,9 +289,3 @@ class _Run:
 
 def _rate(topic: str, counts: dict[str, int], before: Numbers, passed: float) -> float:
     return max(counts.get(topic, 0) - before.counts.get(topic, 0), 0) / passed
-
-
-def read_summary(path: Path) -> dict[str, Any]:
-    """The summary that a run wrote."""
-    summary: dict[str, Any] = json.loads(path.read_text())
-    return summary

@@ -95,6 +95,11 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
     for title in ("stages", "calls", "liquidations", "dead_letters", "latency_ms"):
         said = ", ".join(f"{k} {v}" for k, v in summary[title].items()) or "none"
         console.print(f"{title.replace('_', ' ')}: {said}", highlight=False)
+    if summary["unread"]:
+        console.print(
+            f"interrupted: {summary['unread']:,} records were not applied", style="yellow"
+        )
+        return
     exact = summary["conservation"]["exact"]
     console.print(
         "conservation: exact, to the last unit"

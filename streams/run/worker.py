@@ -209,6 +209,8 @@ class Worker:
             for partition in range(self.settings.partitions):
                 if not any(tp.partition == partition for tp in assigned):
                     self.cycle.drop_partition(partition)
+            owned = {(tp.topic, tp.partition) for tp in assigned}
+            self._inbox.discard(lambda block: (block.topic, block.partition) in owned)
             self.cycle.writes_broadcast_letters = any(tp.partition == 0 for tp in assigned)
             self._ends, self._ready = dict(ends), False
         log.info("owns %d topic-partitions", len(assigned))

@@ -81,8 +81,8 @@ def _topics_page() -> str:
 def _overview(topics: list[Topic]) -> Iterator[str]:
     yield from _table_head("topic", "what for", "key", "clean-up", "schema id")
     for topic in topics:
-        link = f"[{topic.name}](#{topic.name})"
-        yield f"| {link} | {topic.purpose} | {topic.keyed_by} | {topic.cleanup} | {topic.schema_id} |"
+        name, kept = f"[{topic.name}](#{topic.name})", f"{topic.cleanup} | {topic.schema_id}"
+        yield f"| {name} | {topic.purpose} | {topic.keyed_by} | {kept} |"
 
 
 def _topic(topic: Topic) -> Iterator[str]:

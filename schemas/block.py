@@ -63,3 +63,16 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def chosen(self, places: Int64s) -> "Columns":
+        """The columns of the rows at these places only."""
+        if len(places) == len(self):
+            return self
+        data = {
+            name: [column[place] for place in places.tolist()]
+            if isinstance(column, list)
+            else column[places]
+            for name, column in self.data.items()
+        }
+        nulls = {name: mask[places] for name, mask in self.nulls.items()}
+        return Columns(self.record, self.rows[places], data, nulls)

@@ -17,10 +17,9 @@ class Settings:
     Raises ValueError, naming the variable and its value, where a number is not one or is negative.
     """
 
-    app: str = _setting("plimsoll", "name of the deployment: consumer group and output headers")
+    app: str = _setting("plimsoll", "name of the deployment: its consumer group")
     bootstrap: str = _setting("127.0.0.1:9092", "Kafka bootstrap addresses")
     partitions: int = _setting(8, "partitions of each account topic")
-    replication: int = _setting(1, "replicas of a topic that is created")
     instance: str = _setting("worker-0", "static member name: a restart keeps its partitions")
     web_port: int = _setting(6066, "port of Faust's own web server, one a worker")
     session_timeout_s: int = _setting(10, "s without a heartbeat until a worker counts as dead")

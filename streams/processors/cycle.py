@@ -11,12 +11,14 @@ from schemas.block import Block, Columns, Int64s
 from schemas.block_decode import decode, decode_rows
 from schemas.dead_letter import DeadLetterReason, Refusal, RefusedRecord
 from schemas.topics import BY_NAME
+from schemas.units import US_PER_MS
 from streams.processors.dead_letters import DeadLetters
 from streams.processors.liquidation import Decider
 from streams.processors.outputs import Output
 from streams.state.admission import Admission
-from streams.state.apply_entries import apply_collateral, apply_funding, apply_transfers
+from streams.state.apply_entries import apply_collateral, apply_transfers
 from streams.state.apply_fills import apply_fills
+from streams.state.funding import Funding
 from streams.state.ledger import Applied, FundMovement, Ledger
 from streams.state.mark_board import Limits, MarkBoard, price_in_range
 from streams.state.recent_ids import RecentIds
@@ -28,6 +30,10 @@ ACCOUNT_TOPICS: dict[str, Apply] = {
     "transfers": apply_transfers,
     "fills": apply_fills,
 }
+
+
+AHEAD_US = 60_000_000
+"""A tick further ahead than this of the time at which it was written is refused."""
 
 
 class Cycle:
@@ -67,6 +73,7 @@ class Cycle:
         self._touched: list[Int64s] = []
         self._position: dict[tuple[str, int], int] = {}
         self._funding_ids = RecentIds()
+        self.funding = Funding(self.ledger)
         self._decided_us = 0
 
     def read_from(self, topic: str, partition: int) -> int | None:
@@ -86,16 +93,17 @@ class Cycle:
         decoded = decode(block, record)
         if self._names_unknown(decoded.columns):
             self.catch_up()
-        result = ACCOUNT_TOPICS[block.topic](
-            self.ledger, block.partition, block.keys, decoded.columns
-        )
-        refused = [*decoded.refused, *result.refused]
+        apply, refused, applied = ACCOUNT_TOPICS[block.topic], list(decoded.refused), 0
+        for columns in self.funding.between(block.partition, block.topic, decoded.columns):
+            result = apply(self.ledger, block.partition, block.keys, columns)
+            refused.extend(result.refused)
+            applied += result.applied
+            self._fund(result.fund_movements)
+            self._touched.append(result.touched)
         self._refuse(block, refused)
         self._quarantine(block, refused)
-        self._fund(result.fund_movements)
-        self._touched.append(result.touched)
-        self.applied[block.topic] += result.applied
-        assert result.applied + len(refused) == len(block), "a record was lost"
+        self.applied[block.topic] += applied
+        assert applied + len(refused) == len(block), "a record was lost"
 
     def take_broadcast(self, block: Block) -> None:
         """3. Take a block of prices, rules, account settings or funding."""
@@ -107,12 +115,21 @@ class Cycle:
         if self.writes_broadcast_letters:
             self._refuse(block, refused)
 
+    def restore_episodes(self, block: Block) -> None:
+        """Take the number of each bucket's last episode from a block of margin states."""
+        for _, record in decode_rows(block, "margin_state")[0]:
+            for bucket in record["buckets"]:
+                self.ledger.restore_episode(
+                    record["account_id"], bucket["bucket"], bucket["episode"]
+                )
+
     def decide(self) -> None:
         """4 and 5. Evaluate and step, where the board's clock moved since the last decision."""
         if self.board.clock_us <= self._decided_us:
             return
         self._decided_us = self.board.clock_us
         self.ledger.rules.advance(self.board.clock_us)
+        self._touched.extend(self.funding.due(self.board.clock_us))
         touched = (
             np.unique(np.concatenate(self._touched)) if self._touched else np.empty(0, np.int64)
         )
@@ -127,6 +144,7 @@ class Cycle:
     def drop_partition(self, partition: int) -> None:
         """The partition is another worker's: forget its accounts and where they end."""
         self.ledger.drop_partition(partition)
+        self.funding.forget(partition)
         self._touched.clear()
         for topic in ACCOUNT_TOPICS:
             self._position.pop((topic, partition), None)
@@ -169,7 +187,8 @@ class Cycle:
             if key and refusal.reason is not DeadLetterReason.DUPLICATE_ID:
                 name = key.decode(errors="replace")
                 if self.ledger.book.accounts.find(name) is not None:
-                    self.ledger.quarantine(name, block.partition, self.board.clock_us)
+                    written_us = int(block.timestamps_ms[refusal.row]) * US_PER_MS
+                    self.ledger.quarantine(name, block.partition, written_us)
 
     def _fund(self, movements: list[FundMovement]) -> None:
         for one in movements:
@@ -193,6 +212,15 @@ class Cycle:
         data = decoded.columns.data
         admission.require_text("instrument_id", "source")
         admission.require_time()
+        written_us = block.timestamps_ms[decoded.columns.rows] * US_PER_MS
+        admission.require(
+            (written_us <= 0) | (data["event_time"] <= written_us + AHEAD_US),
+            DeadLetterReason.TIME_OUT_OF_RANGE,
+            lambda row: (
+                f"event_time {data['event_time'][row]} us is ahead of the record's own "
+                f"time {written_us[row]} us: it would move the clock of decisions"
+            ),
+        )
         numbers = admission.numbers(
             "instrument_id", self.ledger.rules.number, DeadLetterReason.UNKNOWN_INSTRUMENT
         )
@@ -213,7 +241,7 @@ class Cycle:
         self.board.resize(len(self.ledger.rules.instruments))
         self.board.take(
             numbers[rows],
-            _chosen(decoded.columns, rows),
+            decoded.columns.chosen(rows),
             [f"{block.topic}-{block.partition}-{offset}" for offset in offsets],
         )
         return [*decoded.refused, *admission.refused]
@@ -255,17 +283,4 @@ class Cycle:
             message = f"funding_id {identity!r} was seen before"
             raise RefusedRecord(DeadLetterReason.DUPLICATE_ID, message)
         self._funding_ids.remember([identity])
-        self._touched.append(
-            apply_funding(self.ledger, instrument, record["rate"], record["mark_e8"])
-        )
-
-
-def _chosen(columns: Columns, rows: Int64s) -> Columns:
-    """The columns of these rows only."""
-    if len(rows) == len(columns):
-        return columns
-    data = {
-        name: [column[row] for row in rows.tolist()] if isinstance(column, list) else column[rows]
-        for name, column in columns.data.items()
-    }
-    return Columns(columns.record, columns.rows[rows], data)
+        self.funding.take(record["event_time"], instrument, record["rate"], record["mark_e8"])

@@ -36,8 +36,8 @@ REMEMBERED = (
     "step_deadline_us",
 )
 SPREAD_TO_MAINTENANCE_PPM = 1_000_000
-"""The last step of a liquidation offers half the maintenance margin for a fill, the first a part
-of that; what an order on the mark alone offers finds no taker in a crash."""
+"""The last step of a liquidation offers the whole maintenance margin for a fill, the first its
+share of that, never beyond bankruptcy: an order on the mark alone finds no taker in a crash."""
 PUBLISH_MS = 1_000
 SWEEP_MS = 600_000
 

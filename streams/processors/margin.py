@@ -10,12 +10,15 @@ from risk.holdings import Balances, MarginState, Positions, PositionState, Rules
 from risk.liquidation.stages import Stage
 from risk.margin.buckets import evaluate as evaluate_buckets
 from schemas.block import Int64s
+from schemas.units import E8
 from streams.processors.outputs import Output
 from streams.state.account_book import CROSS
 from streams.state.ledger import Ledger
 from streams.state.mark_board import Guard, MarkBoard
 
 Bools = NDArray[np.bool_]
+LARGEST_VALUE = 1e9
+"""A position worth more, in the valuation currency, is taken for a wrong mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +65,18 @@ def buckets_to_evaluate(ledger: Ledger, changed: Bools, touched: Int64s) -> Int6
 def evaluate(ledger: Ledger, board: MarkBoard, buckets: Int64s) -> Evaluated:
     """Margin of these buckets at the board's marks, and the worst guard among what they rest on.
 
-    A position without a mark counts for nothing; the guard of its bucket is STALE.
+    A position without a mark, or with one at which its value does not fit 18 digits, counts for
+    nothing; the guard of its bucket is STALE, so nothing is decided on what cannot be right.
     """
     book, rules = ledger.book, ledger.rules
     place = np.full(book.buckets.capacity, -1, np.int64)
     place[buckets] = np.arange(len(buckets))
     positions, balances = book.positions, book.balances
+    prices_e8 = rules.asset_prices(board.mark_e8)
     open_rows = np.flatnonzero(
         positions.live & (positions["quantity_e8"] != 0) & (place[positions["bucket"]] >= 0)
     )
-    marked = board.mark_e8[positions["instrument"][open_rows]] > 0
+    marked = _valued(ledger, board, prices_e8, open_rows)
     held, unmarked = open_rows[marked], open_rows[~marked]
     owned = np.flatnonzero(
         balances.live & (balances["amount_e8"] != 0) & (place[balances["bucket"]] >= 0)
@@ -79,7 +84,6 @@ def evaluate(ledger: Ledger, board: MarkBoard, buckets: Int64s) -> Evaluated:
     position_bucket = place[positions["bucket"][held]]
     balance_bucket = place[balances["bucket"][owned]]
     instruments, assets = positions["instrument"][held], balances["asset"][owned]
-    prices_e8 = rules.asset_prices(board.mark_e8)
     open_positions = Positions(
         bucket=position_bucket,
         instrument=instruments,
@@ -102,6 +106,19 @@ def evaluate(ledger: Ledger, board: MarkBoard, buckets: Int64s) -> Evaluated:
     np.maximum.at(guard, position_bucket, by_asset[rules.contracts.settlement[instruments]])
     np.maximum.at(guard, balance_bucket, by_asset[assets])
     return Evaluated(buckets, state, guard, held, open_positions, position_state, in_force)
+
+
+def _valued(ledger: Ledger, board: MarkBoard, prices_e8: Int64s, rows: Int64s) -> Bools:
+    """bool[n]: positions with a mark at which value and notional are far within 18 digits."""
+    contracts, positions = ledger.rules.contracts, ledger.book.positions
+    instruments = positions["instrument"][rows]
+    mark = board.mark_e8[instruments] / E8
+    units = np.abs(positions["quantity_e8"][rows] / E8) * contracts.multiplier_e8[instruments] / E8
+    with np.errstate(divide="ignore"):
+        value = np.where(contracts.inverse[instruments], units / mark, units * mark)
+    price = np.maximum(prices_e8[contracts.settlement[instruments]] / E8, 1)
+    valued: Bools = (mark > 0) & (value * price < LARGEST_VALUE)
+    return valued
 
 
 def _guards(ledger: Ledger, board: MarkBoard) -> NDArray[np.int8]:

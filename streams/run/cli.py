@@ -5,7 +5,6 @@ import logging
 import signal
 import sys
 import threading
-import time
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -169,18 +168,25 @@ def sink(child: bool, bootstrap: str, dsn: str) -> None:
     if child:
         end_with_parent()
     stored: Counter[str] = Counter()
-    told = 0.0
+    stop, done = stop_on_signals(), threading.Event()
 
-    def report(table: str, rows: int) -> None:
-        nonlocal told
-        stored[table] += rows
-        if time.monotonic() - told > STATUS_S:
-            told = time.monotonic()
-            tell({"rows": stored})
+    def say_how_far() -> None:
+        while not done.wait(STATUS_S):
+            tell({"rows": dict(stored)})
 
-    rows = run(
-        bootstrap=bootstrap, dsn=dsn, group="plimsoll-sink", stop=stop_on_signals(), report=report
-    )
+    teller = threading.Thread(target=say_how_far)
+    teller.start()
+    try:
+        rows = run(
+            bootstrap=bootstrap,
+            dsn=dsn,
+            group="plimsoll-sink",
+            stop=stop,
+            report=lambda table, count: stored.update({table: count}),
+        )
+    finally:
+        done.set()
+        teller.join()
     tell({"final": rows})
 
 

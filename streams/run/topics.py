@@ -42,7 +42,8 @@ def ensure_topics(
 def _declaration(topic: Topic, partitions: int, replication: int) -> NewTopic:
     config: dict[str, str] = {"cleanup.policy": topic.cleanup}
     if topic.cleanup == "delete":
-        config["retention.ms"] = str(30 * DAY_MS)
+        rebuilt_from = topic.sharing == "account" or topic.name == "funding"
+        config["retention.ms"] = "-1" if rebuilt_from else str(30 * DAY_MS)
     return NewTopic(topic.name, _partitions(topic, partitions), replication, config=config)
 
 

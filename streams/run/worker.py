@@ -2,11 +2,9 @@
 
 import asyncio
 import logging
-import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import faust
@@ -23,7 +21,7 @@ from streams.processors.intake import Inbox, hold_blocks
 from streams.processors.report import report
 from streams.state.mark_board import Limits
 from streams.transport.broadcast import BroadcastReader
-from streams.transport.driver import BlockTransport, block_consumer
+from streams.transport.driver import block_app, block_consumer, use_blocks
 from streams.transport.publisher import Publisher
 
 log = logging.getLogger(__name__)
@@ -79,7 +77,7 @@ class Worker:
         """Turn until `stop` is set or something fails; returns the final report."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._read_broadcast_to_end)
-        self._app.transport = self._transport(loop)
+        use_blocks(self._app, self.cycle.read_from)
         await self._app.start()
         told = 0.0
         try:
@@ -89,8 +87,9 @@ class Worker:
                     blocks = await loop.run_in_executor(self._thread, self._turn)
                     for block in blocks:
                         block_consumer(self._app).block_done(block)
-                if not self._ready:
-                    self._ready = await self._caught_up()
+                if not self._ready and await self._caught_up():
+                    await loop.run_in_executor(self._thread, self._restore_episodes)
+                    self._ready = True
                 if began - told >= STATUS_S:
                     told = began
                     self._on_status(self.status())
@@ -152,6 +151,13 @@ class Worker:
             else:
                 self.cycle.take_broadcast(block)
 
+    def _restore_episodes(self) -> None:
+        """Go on counting episodes where the published margin states end: an id is given once."""
+        reader = BroadcastReader(self.settings.bootstrap, ["margin-state"])
+        for block in reader.read_to_end():
+            self.cycle.restore_episodes(block)
+        reader.close()
+
     async def _caught_up(self) -> bool:
         """Whether the inputs were applied up to their ends at the assignment.
 
@@ -172,35 +178,17 @@ class Worker:
 
     def _faust_app(self) -> faust.App:
         settings = self.settings
-        folder = Path(tempfile.mkdtemp(prefix="plimsoll-faust-"))
-        app = faust.App(
+        app = block_app(
             settings.app,
-            broker=f"kafka://{settings.bootstrap}",
-            datadir=str(folder),
-            store="memory://",
-            processing_guarantee="at_least_once",
-            consumer_auto_offset_reset="earliest",
-            consumer_group_instance_id=settings.instance,
-            broker_session_timeout=settings.session_timeout_s,
-            broker_heartbeat_interval=min(3, settings.session_timeout_s / 3),
-            broker_commit_interval=1.0,
-            broker_max_poll_records=settings.fetch_records,
-            consumer_max_fetch_size=8 * 1024 * 1024,
-            table_standby_replicas=0,
-            topic_allow_declare=False,
-            topic_disable_leader=True,
-            stream_wait_empty=False,
-            web_enabled=False,
+            settings.bootstrap,
+            instance=settings.instance,
+            session_timeout_s=settings.session_timeout_s,
+            fetch_records=settings.fetch_records,
             web_port=settings.web_port,
         )
         hold_blocks(app, list(ACCOUNT_TOPICS), self._inbox)
         app.on_partitions_assigned.connect(self._assigned)
         return app
-
-    def _transport(self, loop: asyncio.AbstractEventLoop) -> BlockTransport:
-        transport = BlockTransport(self._app.conf.broker_consumer, self._app, loop=loop)
-        transport.read_from = self.cycle.read_from
-        return transport
 
     async def _assigned(self, app: faust.App, assigned: set[TP], **_: Any) -> None:
         """Forget what is no longer ours; what is new is read from its beginning first."""

@@ -89,6 +89,9 @@ def apply_transfers(
     buckets, _ = _buckets(
         ledger, partition, [data["account_id"][r] for r in rows.tolist()], pools[rows]
     )
+    keep = _legs_fit(ledger, (buckets, assets[rows], instruments[rows]), data, rows)
+    _refuse_overflow(admission, rows[~keep])
+    rows, buckets = rows[keep], buckets[keep]
     money, held = assets[rows] >= 0, instruments[rows] >= 0
     movements = _fund_movements(ledger, columns, rows[money], "transfer_id")
     ledger.book.post(buckets[money], assets[rows][money], data["amount_e8"][rows][money])
@@ -112,38 +115,39 @@ def _end_takeovers(ledger: Ledger, buckets: Int64s, data: dict[str, Any], rows: 
     stage[ended[stage[ended] == Stage.TAKEN_OVER]] = Stage.HEALTHY
 
 
-def apply_funding(ledger: Ledger, instrument: int, rate: float, mark_e8: int) -> Int64s:
-    """Pay funding on every position of an instrument; returns the buckets touched.
+def apply_funding(ledger: Ledger, partition: int, instrument: int, at: tuple[float, int]) -> Int64s:
+    """Pay funding on every position of an instrument in a partition; returns the buckets touched.
 
-    Longs pay notional x rate to shorts when the rate is positive, in the settlement asset, rounded
-    to the nearest unit; the other side of each payment is the partition's `@funding:` slice.
+    `at` is (rate, mark e8): longs pay notional x rate to shorts when the rate is positive, in the
+    settlement asset, rounded to the nearest unit; the other side is the partition's `@funding:`
+    slice.
     """
     book, rules = ledger.book, ledger.rules
+    rate, mark_e8 = at
     positions = book.positions
-    rows = np.flatnonzero(
+    rows: Int64s = np.flatnonzero(
         positions.live & (positions["instrument"] == instrument) & (positions["quantity_e8"] != 0)
     )
+    owner = book.buckets["account"][positions["bucket"][rows]]
+    rows = rows[book.accounts["partition"][owner] == partition]
     if not len(rows):
         return rows
-    at = np.full(len(rows), instrument)
+    numbers = np.full(len(rows), instrument)
     quantity_e8 = positions["quantity_e8"][rows]
     value_e8, _ = contract_value(
-        rules.contracts.inverse[at],
-        rules.contracts.multiplier_e8[at],
+        rules.contracts.inverse[numbers],
+        rules.contracts.multiplier_e8[numbers],
         quantity_e8,
         np.full(len(rows), mark_e8),
     )
     payment_e8 = np.rint(np.sign(quantity_e8) * np.abs(value_e8) * rate).astype(np.int64)
     buckets = positions["bucket"][rows]
-    assets = rules.contracts.settlement[at]
-    partitions = book.accounts["partition"][book.buckets["account"][buckets]]
+    assets = rules.contracts.settlement[numbers]
     book.post(buckets, assets, -payment_e8)
-    for partition in np.unique(partitions).tolist():
-        here = partitions == partition
-        bucket = book.system_bucket(f"@funding:{rules.instruments[instrument]}", partition)
-        total = np.array([payment_e8[here].sum()], np.int64)
-        book.post(np.array([bucket]), assets[:1], total)
-    return np.unique(buckets)
+    slice_ = book.system_bucket(f"@funding:{rules.instruments[instrument]}", partition)
+    book.post(np.array([slice_]), assets[:1], np.array([payment_e8.sum()], np.int64))
+    touched: Int64s = np.unique(buckets)
+    return touched
 
 
 def _pools(ledger: Ledger, admission: Admission, names: Sequence[str | None]) -> Int64s:
@@ -185,6 +189,25 @@ def _fits(ledger: Ledger, entries: list[tuple[Int64s, Int64s, Int64s]]) -> Bools
     for bucket, asset, amount_e8 in entries:
         rows = ledger.book.balance_rows(bucket, asset)
         fits &= fits_running(rows, amount_e8, ledger.book.balances["amount_e8"])
+    return fits
+
+
+def _legs_fit(
+    ledger: Ledger, place: tuple[Int64s, Int64s, Int64s], data: dict[str, Any], rows: Int64s
+) -> Bools:
+    """bool[n]: legs after which balance and position still have 18 digits."""
+    buckets, assets, instruments = place
+    fits = np.ones(len(rows), np.bool_)
+    money, held = assets >= 0, instruments >= 0
+    if money.any():
+        balance = ledger.book.balance_rows(buckets[money], assets[money])
+        present = ledger.book.balances["amount_e8"]
+        fits[money] &= fits_running(balance, data["amount_e8"][rows][money], present)
+    if held.any():
+        position = ledger.book.position_rows(buckets[held], instruments[held])
+        for field in ("quantity_e8", "cost_e8"):
+            present = ledger.book.positions[field]
+            fits[held] &= fits_running(position, data[field][rows][held], present)
     return fits
 
 

@@ -52,6 +52,7 @@ class Ledger:
         self.external_e8: dict[tuple[int, str], int] = defaultdict(int)
         """(partition, asset) -> deposits less withdrawals applied."""
         self.watched: set[str] = set()
+        self._cleared_us: dict[str, int] = {}
         self._recent: dict[tuple[str, int], RecentIds] = defaultdict(RecentIds)
 
     def fill_ids(self, partition: int) -> RecentIds:
@@ -83,7 +84,8 @@ class Ledger:
 
     def quarantine(self, account_id: str, partition: int, event_time_us: int) -> None:
         """An event of the account is a dead letter: it is watched until someone clears it."""
-        if partition_of(account_id, self.partitions) == partition:
+        cleared = self._cleared_us.get(account_id, -1) >= event_time_us
+        if not cleared and partition_of(account_id, self.partitions) == partition:
             row = self.book.account_rows([account_id], partition)
             self.book.accounts["quarantined"][row] = True
             self.book.accounts["quarantined_at_us"][row] = event_time_us
@@ -94,11 +96,22 @@ class Ledger:
         if record["status"] == "WATCHED":
             self.watched.add(name)
             return
+        self._cleared_us[name] = record["event_time"]
         self.watched.discard(name)
         row = self.book.accounts.find(name)
         accounts = self.book.accounts
         if row is not None and record["event_time"] >= accounts["quarantined_at_us"][row]:
             accounts["quarantined"][row] = False
+
+    def restore_episode(self, account_id: str, pool: str, episode: int) -> None:
+        """A bucket's episodes go on from this number, where it is in the book."""
+        account = self.book.accounts.find(account_id)
+        instrument = CROSS if pool == "cross" else self.rules.number.get(pool)
+        if account is None or instrument is None:
+            return
+        bucket = self.book.bucket_rows(np.array([account]), np.array([instrument]))
+        column = self.book.buckets["episode"]
+        column[bucket] = np.maximum(column[bucket], episode)
 
     def exempt(self, accounts: Int64s) -> NDArray[np.bool_]:
         """bool[n]: accounts (rows) that are watched and called but not liquidated."""

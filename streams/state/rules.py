@@ -57,7 +57,7 @@ class Rules:
 
     def advance(self, clock_us: int) -> None:
         """Put in force what is due at this time; a lower version never replaces a higher one."""
-        due = [r for r in self._pending if r["effective_at"] <= clock_us or clock_us == 0]
+        due = [r for r in self._pending if r["effective_at"] <= clock_us]
         if not due:
             return
         self._pending = [r for r in self._pending if r not in due]

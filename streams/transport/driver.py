@@ -1,5 +1,7 @@
 """The Faust transport and schema that put block delivery in place."""
 
+import asyncio
+import tempfile
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -29,6 +31,45 @@ class BlockSchema(faust.Schema):  # type: ignore[misc]
 
     def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
         return message.value
+
+
+def block_app(
+    name: str,
+    bootstrap: str,
+    *,
+    instance: str,
+    session_timeout_s: int,
+    fetch_records: int,
+    web_port: int,
+) -> faust.App:
+    """A Faust app for block delivery; its transport is set by `use_blocks` once a loop runs."""
+    return faust.App(
+        name,
+        broker=f"kafka://{bootstrap}",
+        datadir=tempfile.mkdtemp(prefix="plimsoll-faust-"),
+        store="memory://",
+        processing_guarantee="at_least_once",
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=instance,
+        broker_session_timeout=session_timeout_s,
+        broker_heartbeat_interval=min(3, session_timeout_s / 3),
+        broker_commit_interval=1.0,
+        broker_max_poll_records=fetch_records,
+        consumer_max_fetch_size=8 * 1024 * 1024,
+        table_standby_replicas=0,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        stream_wait_empty=False,  # it would wait for acknowledgements that Faust never sees
+        web_enabled=False,
+        web_port=web_port,  # Faust serves it even so
+    )
+
+
+def use_blocks(app: faust.App, read_from: ReadFrom) -> None:
+    """Deliver blocks; `read_from(topic, partition)` is where the reader's state ends, or None."""
+    transport = BlockTransport(app.conf.broker_consumer, app, loop=asyncio.get_running_loop())
+    transport.read_from = read_from
+    app.transport = transport
 
 
 def block_consumer(app: Any) -> BlockConsumer:

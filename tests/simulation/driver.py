@@ -22,6 +22,7 @@ from streams.processors.outputs import Output
 from streams.state.ledger import partition_of
 
 PARTITIONS = 4
+WRITTEN_MS = 1_790_000_000_000
 RULES = ("instruments", "assets", "risk-params", "accounts", "funding")
 Log = tuple[str, int]
 
@@ -103,5 +104,5 @@ def block_of(
     """Keys and values as a block whose offsets begin at `first`."""
     return Block(
         topic, partition, np.arange(first, first + len(run), dtype=np.int64),
-        [key for key, _ in run], [value for _, value in run], np.zeros(len(run), np.int64),
+        [key for key, _ in run], [value for _, value in run], np.full(len(run), WRITTEN_MS),
     )  # fmt: skip

@@ -7,6 +7,7 @@ import pytest
 
 from schemas.record_codec import decode
 from streams.processors.dead_letters import DeadLetters, TooManyDeadLettersError
+from tests.simulation.driver import WRITTEN_MS
 from tests.streams.processors.poison import poisoned
 from tests.streams.state.exchange import Bench, deposit, fill
 
@@ -48,11 +49,17 @@ def test_an_account_with_a_dead_letter_is_quarantined_until_cleared() -> None:
     accounts = bench.cycle.ledger.book.accounts
     row = accounts.find("alice")
     assert accounts["quarantined"][row]
-    bench.send("accounts", {
-        "event_time": 1_760_000_000_000_000, "account_id": "alice", "mode": "CROSS",
+    cleared = {
+        "event_time": (WRITTEN_MS + 1) * 1_000, "account_id": "alice", "mode": "CROSS",
         "risk_profile": "default", "status": "ACTIVE",
-    })  # fmt: skip
+    }  # fmt: skip
+    bench.send("accounts", cleared)
     assert not accounts["quarantined"][row]
+    again = Bench()
+    again.send("accounts", cleared)
+    again.send("collateral", deposit(1))
+    again.send("fills", fill(1), fill(2, price_e8=-1))
+    assert not again.cycle.ledger.book.accounts["quarantined"][row], "cleared stays cleared"
 
 
 def test_too_many_letters_in_a_row_stop_the_worker() -> None:

@@ -113,19 +113,42 @@ def test_an_isolated_transfer_moves_between_two_buckets() -> None:
     assert bench.cycle.ledger.external_e8 == {(0, "USDT"): 10_000 * E8}
 
 
+def payment(**more: Any) -> dict[str, Any]:
+    return {
+        "event_time": NOW_US + 10, "instrument_id": "BTC-PERP", "funding_id": "one",
+        "rate": 0.0001, "mark_e8": 60_000 * E8, **more,
+    }  # fmt: skip
+
+
 def test_funding_is_paid_by_longs_to_shorts_and_once() -> None:
     bench = Bench()
     bench.send("fills", fill(1, "alice"), fill(2, "bob", side="SELL"))
-    payment = {
-        "event_time": NOW_US, "instrument_id": "BTC-PERP", "funding_id": "one", "rate": 0.0001,
-        "mark_e8": 60_000 * E8,
-    }  # fmt: skip
-    bench.send("funding", payment)
-    bench.send("funding", payment)
-    assert bench.balances() == {
-        ("alice", "cross", "USDT"): -6 * E8, ("bob", "cross", "USDT"): 6 * E8,
-    }  # fmt: skip
+    bench.send("funding", payment())
+    bench.send("funding", payment())
+    assert bench.balances() == {}, "not before its time"
+    bench.send("prices", mark(10))
+    bench.cycle.decide()
+    paid = {("alice", "cross", "USDT"): -6 * E8, ("bob", "cross", "USDT"): 6 * E8}
+    assert bench.balances() == paid
+    bench.send("prices", mark(11))
+    bench.cycle.decide()
+    assert bench.balances() == paid
     assert [letter["reason"] for letter in bench.letters()] == ["DUPLICATE_ID"]
+
+
+def test_funding_falls_between_the_fills_before_and_after_its_time() -> None:
+    """A book that is rebuilt reads all payments first; they meet the same positions."""
+    fills = [fill(1, "alice"), fill(2, "bob", side="SELL"), fill(20, "alice", quantity_e8=5 * E8)]
+    live, rebuilt = Bench(), Bench()
+    live.send("fills", *fills[:2])
+    live.send("funding", payment())
+    live.send("prices", mark(10))
+    live.cycle.decide()
+    live.send("fills", *fills[2:])
+    rebuilt.send("funding", payment())
+    rebuilt.send("fills", *fills)
+    assert rebuilt.balances() == live.balances() != {}
+    assert rebuilt.positions() == live.positions()
 
 
 def test_tables_grow_without_losing_an_entry() -> None:

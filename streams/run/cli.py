@@ -108,11 +108,16 @@ def up(**options: Any) -> None:
 @AS_CHILD
 def worker(child: bool, **given: Any) -> None:
     """Run one risk worker until SIGTERM."""
+    from streams.run.topics import TopicsDifferError, check_topics
     from streams.run.worker import Worker
 
     settings = Settings.read(**given)
     if child:
         end_with_parent()
+    try:
+        check_topics(settings.bootstrap, settings.partitions)
+    except TopicsDifferError as error:
+        raise click.ClickException(str(error)) from error
 
     async def serve() -> dict[str, Any]:
         stop = asyncio.Event()
@@ -188,6 +193,25 @@ def sink(child: bool, bootstrap: str, dsn: str) -> None:
         done.set()
         teller.join()
     tell({"final": rows})
+
+
+@main.command()
+@KAFKA
+@click.option("--partitions", default=8, show_default=True, help="Partitions of account topics.")
+@click.option("--replication", default=1, show_default=True, help="Replicas of a new topic.")
+@click.option("--create", is_flag=True, help="Create the topics that are missing.")
+def topics(bootstrap: str, partitions: int, replication: int, create: bool) -> None:
+    """Check that all topics are there and partitioned alike; exit status 1 where they are not."""
+    from streams.run.topics import TopicsDifferError, check_topics, ensure_topics
+
+    try:
+        if create:
+            ensure_topics(bootstrap, partitions, replication)
+        else:
+            check_topics(bootstrap, partitions)
+    except TopicsDifferError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"all topics are as they should be, with {partitions} partitions an account topic")
 
 
 def stop_on_signals() -> threading.Event:

@@ -8,6 +8,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from schemas.topics import TOPICS, Topic
 
 DAY_MS = 24 * 3600 * 1000
+APPEAR_S = 10.0
 
 
 class TopicsDifferError(RuntimeError):
@@ -36,7 +37,32 @@ def ensure_topics(
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise TopicsDifferError(f"cannot create topic {name}: {error.args[0]}") from error
-    _check_counts(client, partitions)
+    deadline = time.monotonic() + APPEAR_S
+    while time.monotonic() < deadline and _absent(client):
+        time.sleep(0.1)
+    check_topics(bootstrap, partitions, security)
+
+
+def check_topics(bootstrap: str, partitions: int, security: dict[str, str] | None = None) -> None:
+    """TopicsDifferError where a topic is missing or account topics differ in their partitions."""
+    client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, **(security or {})})
+    if absent := _absent(client):
+        raise TopicsDifferError(
+            f"topics are missing: {', '.join(absent)}; `plimsoll topics --create` makes them"
+        )
+    present = client.list_topics(timeout=10).topics
+    counts = {t.name: len(present[t.name].partitions) for t in TOPICS if t.sharing == "account"}
+    differing = {name: count for name, count in counts.items() if count != partitions}
+    if differing:
+        raise TopicsDifferError(
+            f"account topics must have {partitions} partitions each, but have {differing}: "
+            "create them alike, or name their count with --partitions"
+        )
+
+
+def _absent(client: AdminClient) -> list[str]:
+    present = client.list_topics(timeout=10).topics
+    return [topic.name for topic in TOPICS if topic.name not in present]
 
 
 def _declaration(topic: Topic, partitions: int, replication: int) -> NewTopic:
@@ -49,22 +75,3 @@ def _declaration(topic: Topic, partitions: int, replication: int) -> NewTopic:
 
 def _partitions(topic: Topic, partitions: int) -> int:
     return 1 if topic.sharing == "broadcast" else partitions
-
-
-def _check_counts(client: AdminClient, partitions: int) -> None:
-    deadline = time.monotonic() + 10
-    while True:
-        present = client.list_topics(timeout=10).topics
-        absent = [topic.name for topic in TOPICS if topic.name not in present]
-        if not absent:
-            break
-        if time.monotonic() > deadline:
-            raise TopicsDifferError(f"topics do not appear on the broker: {', '.join(absent)}")
-        time.sleep(0.1)
-    counts = {t.name: len(present[t.name].partitions) for t in TOPICS if t.sharing == "account"}
-    differing = {name: count for name, count in counts.items() if count != partitions}
-    if differing:
-        raise TopicsDifferError(
-            f"account topics must have {partitions} partitions each, but have {differing}: "
-            "create them alike, or name their count with --partitions"
-        )

@@ -70,7 +70,9 @@ class Worker:
         self._ends: dict[TP, int] | None = None
         """Where the owned partitions ended when they were assigned; None: nothing assigned yet."""
         self._ready = False
+        self._first_block_s = 0.0
         self._last_block_s = 0.0
+        """Wall-clock seconds at which the first block was taken and the last one was done."""
         self._app = self._faust_app()
 
     async def run(self, stop: asyncio.Event) -> dict[str, Any]:
@@ -113,6 +115,7 @@ class Worker:
             "positions": cycle.positions(),
             "accounts": len(cycle.ledger.book.accounts),
             "clock_us": cycle.board.clock_us,
+            "busy_s": [self._first_block_s, self._last_block_s],
         }
 
     def _turn(self) -> list[Block]:
@@ -123,11 +126,13 @@ class Worker:
             self.cycle.take_broadcast(block)
         for block in blocks:  # 2
             self.cycle.apply(block)
-        if blocks:
-            self._last_block_s = time.monotonic()
+        if blocks and not self._first_block_s:
+            self._first_block_s = time.time()
         if self._ready:
             self.cycle.decide()  # 4, 5
         self._publish()  # 6
+        if blocks:
+            self._last_block_s = time.time()
         return blocks
 
     def _publish(self) -> None:
@@ -167,7 +172,7 @@ class Worker:
         """
         if self._ends is None:
             return False
-        quiet = time.monotonic() - self._last_block_s > QUIET_S
+        quiet = time.time() - self._last_block_s > QUIET_S
         for tp, end in self._ends.items():
             applied = self.cycle.read_from(tp.topic, tp.partition) or 0
             if applied < end and not (

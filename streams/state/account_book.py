@@ -56,7 +56,7 @@ class AccountBook:
         rows = self.accounts.rows(ids)
         if len(self.accounts) > before:
             self.accounts["partition"][rows] = partition
-            self.accounts["system"][rows] = [name.startswith("@") for name in ids]
+            self.accounts["system"][rows] = [name[:1] == "@" for name in ids]
         return rows
 
     def bucket_rows(self, accounts: Int64s, instruments: Int64s) -> Int64s:

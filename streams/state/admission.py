@@ -49,19 +49,15 @@ class Admission:
 
     def require_key(self, keys: Sequence[bytes | None], expected: Sequence[str]) -> None:
         """The record's key must be its account: the partition was chosen by the key."""
-        match = np.fromiter(
-            (
-                keys[place] == text.encode()
-                for place, text in zip(self.columns.rows.tolist(), expected, strict=True)
-            ),
-            np.bool_,
-            len(expected),
-        )
-        self.require(
-            match,
-            DeadLetterReason.WRONG_KEY,
-            lambda row: f"key {keys[int(self.columns.rows[row])]!r} is not {expected[row]!r}",
-        )
+        given = [keys[place] for place in self.columns.rows.tolist()]
+        wanted = [text.encode() for text in expected]
+        if given != wanted:
+            match = [key == text for key, text in zip(given, wanted, strict=True)]
+            self.require(
+                np.array(match, np.bool_),
+                DeadLetterReason.WRONG_KEY,
+                lambda row: f"key {given[row]!r} is not {expected[row]!r}",
+            )
 
     def require_range(self, field: str) -> None:
         amounts = self.columns.data[field]
@@ -74,7 +70,7 @@ class Admission:
     def numbers(self, field: str, number: dict[str, int], reason: DeadLetterReason) -> Int64s:
         """int64[n] numbers of names; 0 and refused where a name is unknown."""
         names: list[str] = self.columns.data[field]
-        found = np.fromiter((number.get(name, -1) for name in names), np.int64, len(names))
+        found = np.array([number.get(name, -1) for name in names], np.int64)
         self.require(found >= 0, reason, lambda row: f"{field} {names[row]!r} is not known")
         return np.maximum(found, 0)
 

@@ -69,18 +69,20 @@ class Ledger:
         """
         known = self.book.accounts.find
         names: list[str] = admission.columns.data["account_id"]
-        home = {
-            name: partition if known(name) is not None else partition_of(name, self.partitions)
+        strangers = {
+            name: home
             for name in set(names)
+            if known(name) is None and (home := partition_of(name, self.partitions)) != partition
         }
-        admission.require(
-            np.fromiter((home[name] == partition for name in names), np.bool_, len(names)),
-            DeadLetterReason.WRONG_KEY,
-            lambda row: (
-                f"account {names[row]!r} belongs on partition {home[names[row]]}: "
-                "the producer's partitioner is not murmur2"
-            ),
-        )
+        if strangers:
+            admission.require(
+                np.array([name not in strangers for name in names], np.bool_),
+                DeadLetterReason.WRONG_KEY,
+                lambda row: (
+                    f"account {names[row]!r} belongs on partition "
+                    f"{strangers[names[row]]}: the producer's partitioner is not murmur2"
+                ),
+            )
 
     def quarantine(self, account_id: str, partition: int, event_time_us: int) -> None:
         """An event of the account is a dead letter: it is watched until someone clears it."""

@@ -1,0 +1,60 @@
+"""Produces records to the broker and says how many each partition took."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from schemas.record_codec import encode
+from schemas.topics import BY_NAME
+from streams.market.events import Event
+from streams.transport.publisher import producer_settings
+
+FLUSH_S = 60.0
+
+
+class NotDeliveredError(RuntimeError):
+    """The broker did not take a record."""
+
+
+class Loader:
+    """`send` records, `flush`; `counts` are delivered records by (topic, partition)."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._producer = Producer(
+            producer_settings(bootstrap) | {"linger.ms": 20, "queue.buffering.max.messages": 500_000}
+        )
+        self.counts: Counter[tuple[str, int]] = Counter()
+        self._failed: list[str] = []
+
+    def send(self, events: Iterable[Event], *more_topics: str) -> None:
+        """Encode and produce, to the event's own topic and to `more_topics`."""
+        for event in events:
+            key, value = event.key.encode(), encode(BY_NAME[event.topic].record, event.record)
+            for topic in (event.topic, *more_topics):
+                self._produce(topic, key, value)
+
+    def flush(self) -> None:
+        """Wait for all deliveries; NotDeliveredError where one is missing."""
+        left = self._producer.flush(FLUSH_S)
+        if self._failed or left:
+            raise NotDeliveredError(f"{left} waiting, {len(self._failed)} failed: {self._failed[:1]}")
+
+    def of(self, topic: str) -> dict[int, int]:
+        """Delivered records by partition of a topic."""
+        return {number: n for (name, number), n in self.counts.items() if name == topic}
+
+    def _produce(self, topic: str, key: bytes, value: bytes) -> None:
+        while True:
+            try:
+                self._producer.produce(topic, value, key, on_delivery=self._delivered)
+                self._producer.poll(0)
+                return
+            except BufferError:
+                self._producer.poll(0.1)
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._failed.append(str(error))
+        else:
+            self.counts[message.topic(), message.partition()] += 1

@@ -13,6 +13,8 @@ from confluent_kafka.admin import AdminClient
 
 START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 3.0
+WATCH = '"$0" "$@" & broker=$!; cat > /dev/null; kill $broker; wait $broker'
+"""The broker ends when its standard input does: with us, however we end."""
 
 
 class BrokerFailedError(RuntimeError):
@@ -51,6 +53,9 @@ class EmbeddedBroker:
         try:
             self._process = subprocess.Popen(
                 [
+                    "sh",
+                    "-c",
+                    WATCH,
                     binary,
                     "broker",
                     "--listener-url",
@@ -62,7 +67,7 @@ class EmbeddedBroker:
                 ],
                 stdout=log,
                 stderr=log,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 env={"RUST_LOG": "error", "PATH": os.environ.get("PATH", "")},
                 start_new_session=True,  # Ctrl-C goes to us first: the broker leaves last
             )
@@ -97,11 +102,12 @@ class EmbeddedBroker:
         process, self._process = self._process, None
         if process is None or process.poll() is not None:
             return
-        process.send_signal(signal.SIGTERM)
+        assert process.stdin is not None
+        process.stdin.close()
         try:
             process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
     def __enter__(self) -> "EmbeddedBroker":

@@ -56,7 +56,7 @@ class Options:
 def run(options: Options) -> int:
     """Run until the market ends, the duration is over, or Ctrl-C; returns the exit status."""
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     with ExitStack() as stack:
         return _Run(options, stop, stack).go()

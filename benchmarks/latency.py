@@ -1,31 +1,157 @@
 """From a price handed to a producer to the liquidation that it causes, received by a consumer."""
 
-import statistics
 import tempfile
-import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message
-from confluent_kafka import Producer, TopicPartition
+import numpy as np
 
-from benchmarks.contender import SESSION_TIMEOUT_S, ContenderFailedError
+from benchmarks.contender import ContenderFailedError
+from benchmarks.ears import Ears
+from benchmarks.live_worker import live_worker
 from benchmarks.loader import Loader
 from benchmarks.reference import ReferenceBook
-from benchmarks.workload import (
-    LONGS_MINUS_SHORTS,
-    TIERS,
-    USDT,
-    account_name,
-    holdings,
-    listed,
-    mark,
-    opening,
-)
-from schemas.record_codec import decode, encode
+from benchmarks.ticker import Ticker
+from benchmarks.workload import OPENED_US, TIERS, USDT, account_name, holdings, opening
+from schemas.units import PPM
+from streams.market.events import Cashier, Event
 from streams.run.broker import EmbeddedBroker
-from streams.run.children import Child
 from streams.run.topics import ensure_topics
+
+PARTITIONS = 8
+LEAST, MOST = 3, 12
+"""Positions an account."""
+END_DROP = 0.08
+LAST_BREAK = 0.2
+"""Accounts break at drops spread evenly from 1 % to this: the run reaches two fifths of them."""
+CLEARANCE = 0.0005
+"""No account breaks this close to the end of the fall: rounding decides nothing."""
+MAINTENANCE = TIERS[0][2] / PPM
+HOLD_S = 4.0
+"""The prices stay at the end of the fall, until the last breach is confirmed."""
+LISTEN_S = 20.0
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyRun:
+    """Milliseconds over the first orders of one run; `liquidated` accounts got `orders` of them."""
+
+    accounts: int
+    positions: int
+    ticks_per_s: float
+    liquidated: int
+    orders: int
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+
+
+def measure(
+    seed: int, accounts: int, *, ticks_per_s: float, calm_s: float, fall_s: float, say: Say
+) -> LatencyRun:
+    """One run on a broker of its own: calm prices, then a fall in which accounts break steadily.
+
+    Raises ContenderFailedError where the accounts liquidated are not exactly those that break.
+    """
+    say(f"latency: {accounts:,} accounts, {ticks_per_s:g} ticks/s for {calm_s + fall_s:g} s")
+    with EmbeddedBroker() as broker, tempfile.TemporaryDirectory() as folder:
+        ensure_topics(broker.bootstrap, PARTITIONS)
+        breaks, counts, positions = _produce(broker.bootstrap, seed, accounts)
+        with live_worker(broker.bootstrap, PARTITIONS, Path(folder)) as worker:
+            worker.await_fills(counts)
+            ears, ticker = Ears(broker.bootstrap), Ticker(broker.bootstrap)
+            seconds, drop_at = calm_s + fall_s + HOLD_S, _drop_at(calm_s, fall_s)
+            expected = {name for name, drop in breaks.items() if drop < END_DROP}
+            with ThreadPoolExecutor(1, "ticker") as pool:
+                ticking = pool.submit(ticker.run, seconds, ticks_per_s, drop_at)
+                _listen(ears, ticking, expected)
+                ticking.result()
+            ears.close()
+            worker.end()
+    _check(ears, expected)
+    return _result(ears, ticker, (accounts, positions))
+
+
+def _produce(
+    bootstrap: str, seed: int, accounts: int
+) -> tuple[dict[str, float], dict[int, int], int]:
+    """Open positions, and the collateral with which each account breaks at the drop given to it.
+
+    Returns these drops by account, fills by partition, and the number of positions.
+    """
+    loader, book = Loader(bootstrap), ReferenceBook()
+    loader.send(opening())
+    fills = list(holdings(seed, accounts, least=LEAST, most=MOST))
+    for event in fills:
+        book.fill(event.record)
+    breaks = _breaks(seed, accounts)
+    loader.send(_collateral(book, breaks))
+    loader.flush()
+    loader.send(fills)
+    loader.flush()
+    return breaks, loader.of("fills"), book.open_positions()
+
+
+def _breaks(seed: int, accounts: int) -> dict[str, float]:
+    drops = np.random.default_rng(seed).uniform(0.01, LAST_BREAK, accounts)
+    near = np.abs(drops - END_DROP) < CLEARANCE
+    drops[near] = END_DROP + CLEARANCE
+    return {account_name(number): drop for number, drop in enumerate(drops.tolist())}
+
+
+def _collateral(book: ReferenceBook, breaks: dict[str, float]) -> Iterator[Event]:
+    """Equity after a drop d is collateral - d x net; maintenance (1 - d) x rate x gross."""
+    net: dict[str, int] = dict.fromkeys(breaks, 0)
+    gross: dict[str, int] = dict.fromkeys(breaks, 0)
+    for (account, _), (_, cost) in book.positions.items():
+        net[account] += cost
+        gross[account] += abs(cost)
+    cashier = Cashier()
+    for number, (account, drop) in enumerate(breaks.items()):
+        need = drop * net[account] + (1 - drop) * MAINTENANCE * gross[account]
+        amount_e8 = round(need) + book.fees_e8[account]
+        yield cashier.deposit(OPENED_US + number, account, USDT, amount_e8)
+
+
+def _drop_at(calm_s: float, fall_s: float) -> Callable[[float], float]:
+    return lambda second: END_DROP * min(max((second - calm_s) / fall_s, 0.0), 1.0)
+
+
+def _listen(ears: Ears, ticking: Future[None], accounts: set[str]) -> None:
+    """Until the ticks are sent and every account of `accounts` was heard of, or too late."""
+    deadline = float("inf")
+    missing = {(name, action) for name in accounts for action in ("CANCEL_ORDERS", "REDUCE")}
+    while time.monotonic() < deadline and (not ticking.done() or not missing <= ears.firsts.keys()):
+        ears.listen(0.02)
+        if deadline == float("inf") and ticking.done():
+            deadline = time.monotonic() + LISTEN_S
+
+
+def _check(ears: Ears, expected: set[str]) -> None:
+    for action in ("CANCEL_ORDERS", "REDUCE"):
+        found = {name for name, what in ears.firsts if what == action}
+        if found != expected:
+            raise ContenderFailedError(
+                f"{action}: {len(found - expected)} accounts that did not break, "
+                f"{len(expected - found)} of {len(expected)} missing"
+            )
+
+
+def _result(ears: Ears, ticker: Ticker, held: tuple[int, int]) -> LatencyRun:
+    firsts = list(ears.firsts.values())
+    ms = np.sort([(one.received_s - ticker.sent_s[one.source]) * 1_000 for one in firsts])
+    return LatencyRun(
+        accounts=held[0],
+        positions=held[1],
+        ticks_per_s=ticker.per_s,
+        liquidated=len(firsts) // 2,
+        orders=len(firsts),
+        p50_ms=float(np.quantile(ms, 0.5, method="higher")),
+        p99_ms=float(np.quantile(ms, 0.99, method="higher")),
+        max_ms=float(ms[-1]),
+    )

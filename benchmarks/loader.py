@@ -22,7 +22,7 @@ class Loader:
 
     def __init__(self, bootstrap: str) -> None:
         self._producer = Producer(
-            producer_settings(bootstrap) | {"linger.ms": 20, "queue.buffering.max.messages": 500_000}
+            producer_settings(bootstrap) | {"linger.ms": 20, "log_level": 0, "queue.buffering.max.messages": 500_000}
         )
         self.counts: Counter[tuple[str, int]] = Counter()
         self._failed: list[str] = []

@@ -109,24 +109,20 @@ def trades(seed: int, accounts: int, fills: int) -> Iterator[Event]:
             number += 2
 
 
-def holdings(
-    seed: int, accounts: int, positions: int, *, shorts: float = 0.5
-) -> Iterator[Event]:
-    """Fills that leave `positions` open ones: each account the same number, or one more.
+def holdings(seed: int, accounts: int, *, least: int, most: int) -> Iterator[Event]:
+    """Fills that leave each account `least` to `most` open positions, each another instrument.
 
-    Each of an account's positions is another instrument; the part `shorts` of them are short.
+    The smallest quarter of an account's positions is short, so that it falls with the market.
     """
     rng = np.random.default_rng(seed)
     listings = listed()
     number = 0
-    for account in range(accounts):
-        held = (account + 1) * positions // accounts - account * positions // accounts
+    for account, held in enumerate(rng.integers(least, most + 1, accounts).tolist()):
         chosen = rng.choice(len(listings), held, replace=False).tolist()
-        sizes = rng.geometric(0.25, held).tolist()
-        short = (rng.random(held) < shorts).tolist()
-        for place, size, is_short in zip(chosen, sizes, short, strict=True):
+        sizes = np.sort(rng.geometric(0.25, held)).tolist()
+        for rank, (place, size) in enumerate(zip(chosen, sizes, strict=True)):
             listing = listings[place]
-            quantity_e8 = size * _unit_e8(listing) * (-1 if is_short else 1)
+            quantity_e8 = size * _unit_e8(listing) * (-1 if rank < held // 4 else 1)
             yield _fill(number, account, listing, listing.first_price_e8, quantity_e8)
             number += 1
 

@@ -68,27 +68,6 @@ def e8_nearest(value: float) -> int:
     return result
 
 
-def to_e8_nearest(values: Floats) -> Int64s:
-    """Floats to e8 integers, ties to even, elementwise; OverflowError where one does not fit."""
-    return _rounded(np.rint(values * E8))
-
-
-def to_e8_down(values: Floats) -> Int64s:
-    """Floats to e8 integers, toward minus infinity (for shorts too)."""
-    return _rounded(np.floor(values * E8))
-
-
-def to_e8_up(values: Floats) -> Int64s:
-    """Floats to e8 integers, toward plus infinity (for shorts too)."""
-    return _rounded(np.ceil(values * E8))
-
-
-def _rounded(scaled: Floats) -> Int64s:
-    if not bool(np.all(np.abs(scaled) < LIMIT_E8 + 1)):  # as a float the limit itself is 10**18
-        raise OverflowError("an amount is beyond 9,999,999,999.99999999")
-    return scaled.astype(np.int64)
-
-
 def multiply_e8(left_e8: Int64s, right_e8: Int64s) -> tuple[Int64s, NDArray[np.bool_]]:
     """Exact left x right / 1e8, half away from zero, elementwise, and whether each result fits.
 

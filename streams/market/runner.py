@@ -20,6 +20,7 @@ from schemas.record_codec import decode, encode
 from schemas.topics import BY_NAME
 from streams.market.events import LIQUIDATIONS, MARGIN_CALLS, TRANSFERS, Event
 from streams.market.exchange import Exchange
+from streams.transport.publisher import producer_settings
 
 FLUSH_S = 60.0
 METADATA_S = 30.0
@@ -95,16 +96,11 @@ class _Publisher:
         self._failed: list[str] = []
         self._producer = Producer(
             {
-                "bootstrap.servers": bootstrap,
-                "partitioner": "murmur2_random",
-                "acks": "all",
-                "enable.idempotence": True,
-                "linger.ms": 5,
+                **producer_settings(bootstrap, security),
                 "log_level": 0,
                 "delivery.report.only.error": True,
                 "on_delivery": self._delivered,
                 "error_cb": self._broken,
-                **security,
             }
         )
 

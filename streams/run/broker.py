@@ -93,10 +93,6 @@ class EmbeddedBroker:
         self.stop()
         raise BrokerFailedError(f"the broker did not answer within {START_TIMEOUT_S:.0f} s")
 
-    @property
-    def alive(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
     def stop(self) -> None:
         """End the broker; harmless when it has ended already."""
         process, self._process = self._process, None

@@ -48,10 +48,6 @@ class Child:
     def running(self) -> bool:
         return self._process.poll() is None
 
-    @property
-    def exit_status(self) -> int | None:
-        return self._process.poll()
-
     def check(self) -> None:
         """ChildFailedError, with the end of its log, where it is gone with a failure."""
         if self._process.poll() not in (None, 0):

@@ -1,6 +1,7 @@
 """Publishes a cycle's outputs and returns only when the broker has every one of them."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -12,7 +13,9 @@ class PublishFailedError(RuntimeError):
     """An output could not be delivered: the blocks that caused it stay unacknowledged."""
 
 
-def producer_settings(bootstrap: str, security: dict[str, str] | None = None) -> dict[str, object]:
+def producer_settings(
+    bootstrap: str, security: Mapping[str, str] | None = None
+) -> dict[str, object]:
     """Settings of every producer of ours: idempotent, and partitioned as Java and Faust do."""
     return {
         "bootstrap.servers": bootstrap,

@@ -61,7 +61,7 @@ def test_topics_are_created_once_and_differences_refused() -> None:
             check_topics(broker.bootstrap, 4)
         admin = AdminClient({"bootstrap.servers": broker.bootstrap})
         admin.create_topics([NewTopic("fills", 3, 1)])["fills"].result(10)
-        with pytest.raises(TopicsDifferError, match="4 partitions each, but have .'fills': 3."):
+        with pytest.raises(TopicsDifferError, match=r"4 partitions each, but have .'fills': 3."):
             ensure_topics(broker.bootstrap, 4)
     with EmbeddedBroker() as broker:
         ensure_topics(broker.bootstrap, 4)

@@ -145,7 +145,6 @@ class Cycle:
         """The partition is another worker's: forget its accounts and where they end."""
         self.ledger.drop_partition(partition)
         self.funding.forget(partition)
-        self._touched.clear()
         for topic in ACCOUNT_TOPICS:
             self._position.pop((topic, partition), None)
 

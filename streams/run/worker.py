@@ -89,9 +89,8 @@ class Worker:
                     blocks = await loop.run_in_executor(self._thread, self._turn)
                     for block in blocks:
                         block_consumer(self._app).block_done(block)
-                if not self._ready and await self._caught_up():
-                    await loop.run_in_executor(self._thread, self._restore_episodes)
-                    self._ready = True
+                if not self._ready:
+                    await self._become_ready(loop)
                 if began - told >= STATUS_S:
                     told = began
                     self._on_status(self.status())
@@ -156,6 +155,13 @@ class Worker:
             else:
                 self.cycle.take_broadcast(block)
 
+    async def _become_ready(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Decide from now on, if all is read and nobody has changed the assignment meanwhile."""
+        ends = self._ends
+        if ends is not None and await self._caught_up(ends):
+            await loop.run_in_executor(self._thread, self._restore_episodes)
+            self._ready = self._ends is ends
+
     def _restore_episodes(self) -> None:
         """Go on counting episodes where the published margin states end: an id is given once."""
         reader = BroadcastReader(self.settings.bootstrap, ["margin-state"])
@@ -163,17 +169,15 @@ class Worker:
             self.cycle.restore_episodes(block)
         reader.close()
 
-    async def _caught_up(self) -> bool:
+    async def _caught_up(self, ends: dict[TP, int]) -> bool:
         """Whether the inputs were applied up to their ends at the assignment.
 
         Until then nothing is decided: fills whose collateral is still unread would liquidate
         accounts that are rich. A partition may end in transaction markers, which no block
         holds: there the client's own position tells, once nothing has come for a while.
         """
-        if self._ends is None:
-            return False
         quiet = time.time() - self._last_block_s > QUIET_S
-        for tp, end in self._ends.items():
+        for tp, end in ends.items():
             applied = self.cycle.read_from(tp.topic, tp.partition) or 0
             if applied < end and not (
                 quiet and (await self._app.consumer.position(tp) or 0) >= end

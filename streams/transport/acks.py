@@ -15,10 +15,11 @@ class BlockAcks:
         self._next_offset: dict[TopicPartition, int] = {}
 
     def done(self, partition: TopicPartition, last_offset: int) -> None:
-        """A block that ended at `last_offset` is finished; its successor may be committed."""
-        position = last_offset + 1
-        assert position > self._next_offset.get(partition, 0), "blocks finish in order"
-        self._next_offset[partition] = position
+        """A block that ended at `last_offset` is finished; its successor may be committed.
+
+        One that is delivered again after a rebalance ends no later than before: it changes nothing.
+        """
+        self._next_offset[partition] = max(last_offset + 1, self._next_offset.get(partition, 0))
 
     def committable(self, partition: TopicPartition) -> int | None:
         """The offset to commit, the next one to be read; None where nothing was finished."""

@@ -78,6 +78,9 @@ class Child:
             self._process.kill()
             self._process.wait()
         self._reader.join(1.0)
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -1,13 +1,16 @@
-"""Hears the liquidations from outside and keeps the first orders of each account."""
+"""Hears the liquidations from outside, keeps their first orders, and has every order filled."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 from schemas.record_codec import decode
 
 TOPIC = "liquidations"
+ORDERS = ("CANCEL_ORDERS", "REDUCE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +26,12 @@ class First:
 class Ears:
     """A consumer of `liquidations` from their beginning; `firsts` has what it heard.
 
-    The first orders of a bucket are CANCEL_ORDERS and the first REDUCE after it; the later ones
-    of the same liquidation fall with the clock, not with a price.
+    The first orders of an episode are CANCEL_ORDERS and the first REDUCE; a later REDUCE waits
+    for an answer and a deadline, not only for a price. Every REDUCE is handed to `answer`.
     """
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, answer: Callable[[dict[str, Any]], None]) -> None:
+        self._answer = answer
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -41,24 +45,30 @@ class Ears:
         )
         partitions = self._consumer.list_topics(TOPIC, timeout=10).topics[TOPIC].partitions
         self._consumer.assign([TopicPartition(TOPIC, n, OFFSET_BEGINNING) for n in partitions])
-        self.firsts: dict[tuple[str, str], First] = {}
-        """By account and action."""
+        self.firsts: dict[tuple[str, int, str], First] = {}
+        """By account, episode and action."""
 
-    def listen(self, timeout_s: float) -> bool:
-        """Take one record, or none after the time; whether there was one."""
+    def listen(self, timeout_s: float) -> None:
+        """Take one record, or none after the time."""
         message = self._consumer.poll(timeout_s)
         received_s = time.time()
         if message is None:
-            return False
-        error, value = message.error(), message.value()
+            return
+        error = message.error()
         if error is not None:
             raise KafkaException(error)
-        record = decode(value)[1]
-        place = (record["account_id"], record["action"])
-        if record["action"] in ("CANCEL_ORDERS", "REDUCE") and place not in self.firsts:
+        record = decode(message.value())[1]
+        account, action = record["account_id"], record["action"]
+        place = (account, record["episode"], action)
+        if action in ORDERS and place not in self.firsts:
             source = dict(message.headers() or ())["plimsoll-source"].decode()
-            self.firsts[place] = First(*place, source, received_s)
-        return True
+            self.firsts[place] = First(account, action, source, received_s)
+        if action == "REDUCE":
+            self._answer(record)
+
+    def accounts(self, action: str) -> set[str]:
+        """Who was given such an order."""
+        return {account for account, _, what in self.firsts if what == action}
 
     def close(self) -> None:
         self._consumer.close()

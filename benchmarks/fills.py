@@ -68,7 +68,7 @@ def measure(seed: int, fills: int, accounts: int, *, runs: int, say: Say) -> Fil
 
 def slice_of(fills: int) -> int:
     """How many of the fills plain Faust gets: it would need minutes for all of them."""
-    return max(fills // 20, min(fills, 2_000)) // 2 * 2
+    return max(fills // 40, min(fills, 2_000)) // 2 * 2
 
 
 def _produce(bootstrap: str, seed: int, fills: int, accounts: int) -> _Load:

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.contender import ContenderFailedError
-from benchmarks.ears import Ears
+from benchmarks.desk import Desk
+from benchmarks.ears import ORDERS, Ears
 from benchmarks.live_worker import live_worker
 from benchmarks.loader import Loader
 from benchmarks.reference import ReferenceBook
@@ -24,17 +26,28 @@ from streams.run.topics import ensure_topics
 PARTITIONS = 8
 LEAST, MOST = 3, 12
 """Positions an account."""
-END_DROP = 0.08
-LAST_BREAK = 0.2
-"""Accounts break at drops spread evenly from 1 % to this: the run reaches two fifths of them."""
-CLEARANCE = 0.0005
+END_DROP = 0.02
+FIRST_BREAK = 0.0025
+"""The drop at which the first account breaks."""
+CLEARANCE = 0.0002
 """No account breaks this close to the end of the fall: rounding decides nothing."""
 MAINTENANCE = TIERS[0][2] / PPM
-HOLD_S = 4.0
-"""The prices stay at the end of the fall, until the last breach is confirmed."""
 LISTEN_S = 20.0
 
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The prices: how often one ticks, for how long they are calm, fall, and hold.
+
+    They hold so that the last breaches are confirmed: a decision needs a new price.
+    """
+
+    ticks_per_s: float = 200.0
+    calm_s: float = 3.0
+    fall_s: float = 25.0
+    hold_s: float = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,34 +64,35 @@ class LatencyRun:
     max_ms: float
 
 
-def measure(
-    seed: int, accounts: int, *, ticks_per_s: float, calm_s: float, fall_s: float, say: Say
-) -> LatencyRun:
+def measure(seed: int, accounts: int, share: float, *, shape: Shape, say: Say) -> LatencyRun:
     """One run on a broker of its own: calm prices, then a fall in which accounts break steadily.
 
+    `share` (0..1] of the accounts breaks before its end.
     Raises ContenderFailedError where the accounts liquidated are not exactly those that break.
     """
-    say(f"latency: {accounts:,} accounts, {ticks_per_s:g} ticks/s for {calm_s + fall_s:g} s")
+    say(f"latency: {accounts:,} accounts, {share:.0%} break in {shape.fall_s:g} s")
     with EmbeddedBroker() as broker, tempfile.TemporaryDirectory() as folder:
         ensure_topics(broker.bootstrap, PARTITIONS)
-        breaks, counts, positions = _produce(broker.bootstrap, seed, accounts)
+        breaks, counts, positions = _produce(broker.bootstrap, seed, accounts, share)
         with live_worker(broker.bootstrap, PARTITIONS, Path(folder)) as worker:
             worker.await_fills(counts)
-            ears, ticker = Ears(broker.bootstrap), Ticker(broker.bootstrap)
-            seconds, drop_at = calm_s + fall_s + HOLD_S, _drop_at(calm_s, fall_s)
+            desk, ticker = Desk(broker.bootstrap), Ticker(broker.bootstrap)
+            ears = Ears(broker.bootstrap, desk.fill)
+            seconds = shape.calm_s + shape.fall_s + shape.hold_s
             expected = {name for name, drop in breaks.items() if drop < END_DROP}
             with ThreadPoolExecutor(1, "ticker") as pool:
-                ticking = pool.submit(ticker.run, seconds, ticks_per_s, drop_at)
+                ticking = pool.submit(ticker.run, seconds, shape.ticks_per_s, _drop_at(shape))
                 _listen(ears, ticking, expected)
                 ticking.result()
             ears.close()
-            worker.end()
+            desk.flush()
+            _refuse_dead_letters(worker.end())
     _check(ears, expected)
     return _result(ears, ticker, (accounts, positions))
 
 
 def _produce(
-    bootstrap: str, seed: int, accounts: int
+    bootstrap: str, seed: int, accounts: int, share: float
 ) -> tuple[dict[str, float], dict[int, int], int]:
     """Open positions, and the collateral with which each account breaks at the drop given to it.
 
@@ -89,7 +103,7 @@ def _produce(
     fills = list(holdings(seed, accounts, least=LEAST, most=MOST))
     for event in fills:
         book.fill(event.record)
-    breaks = _breaks(seed, accounts)
+    breaks = _breaks(seed, accounts, share)
     loader.send(_collateral(book, breaks))
     loader.flush()
     loader.send(fills)
@@ -97,8 +111,9 @@ def _produce(
     return breaks, loader.of("fills"), book.open_positions()
 
 
-def _breaks(seed: int, accounts: int) -> dict[str, float]:
-    drops = np.random.default_rng(seed).uniform(0.01, LAST_BREAK, accounts)
+def _breaks(seed: int, accounts: int, share: float) -> dict[str, float]:
+    last = FIRST_BREAK + (END_DROP - FIRST_BREAK) / share
+    drops = np.random.default_rng(seed).uniform(FIRST_BREAK, last, accounts)
     near = np.abs(drops - END_DROP) < CLEARANCE
     drops[near] = END_DROP + CLEARANCE
     return {account_name(number): drop for number, drop in enumerate(drops.tolist())}
@@ -118,28 +133,35 @@ def _collateral(book: ReferenceBook, breaks: dict[str, float]) -> Iterator[Event
         yield cashier.deposit(OPENED_US + number, account, USDT, amount_e8)
 
 
-def _drop_at(calm_s: float, fall_s: float) -> Callable[[float], float]:
-    return lambda second: END_DROP * min(max((second - calm_s) / fall_s, 0.0), 1.0)
+def _drop_at(shape: Shape) -> Callable[[float], float]:
+    return lambda second: END_DROP * min(max((second - shape.calm_s) / shape.fall_s, 0.0), 1.0)
 
 
 def _listen(ears: Ears, ticking: Future[None], accounts: set[str]) -> None:
     """Until the ticks are sent and every account of `accounts` was heard of, or too late."""
     deadline = float("inf")
-    missing = {(name, action) for name in accounts for action in ("CANCEL_ORDERS", "REDUCE")}
-    while time.monotonic() < deadline and (not ticking.done() or not missing <= ears.firsts.keys()):
+    while time.monotonic() < deadline:
         ears.listen(0.02)
-        if deadline == float("inf") and ticking.done():
-            deadline = time.monotonic() + LISTEN_S
+        if not ticking.done():
+            continue
+        if all(accounts <= ears.accounts(action) for action in ORDERS):
+            return
+        deadline = min(deadline, time.monotonic() + LISTEN_S)
 
 
 def _check(ears: Ears, expected: set[str]) -> None:
-    for action in ("CANCEL_ORDERS", "REDUCE"):
-        found = {name for name, what in ears.firsts if what == action}
+    for action in ORDERS:
+        found = ears.accounts(action)
         if found != expected:
             raise ContenderFailedError(
                 f"{action}: {len(found - expected)} accounts that did not break, "
                 f"{len(expected - found)} of {len(expected)} missing"
             )
+
+
+def _refuse_dead_letters(final: dict[str, Any]) -> None:
+    if final["dead_letters"]:
+        raise ContenderFailedError(f"dead letters: {final['dead_letters']}")
 
 
 def _result(ears: Ears, ticker: Ticker, held: tuple[int, int]) -> LatencyRun:
@@ -149,7 +171,7 @@ def _result(ears: Ears, ticker: Ticker, held: tuple[int, int]) -> LatencyRun:
         accounts=held[0],
         positions=held[1],
         ticks_per_s=ticker.per_s,
-        liquidated=len(firsts) // 2,
+        liquidated=len(ears.accounts("REDUCE")),
         orders=len(firsts),
         p50_ms=float(np.quantile(ms, 0.5, method="higher")),
         p99_ms=float(np.quantile(ms, 0.99, method="higher")),

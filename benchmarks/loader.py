@@ -20,9 +20,14 @@ class NotDeliveredError(RuntimeError):
 class Loader:
     """`send` records, `flush`; `counts` are delivered records by (topic, partition)."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, linger_ms: int = 20) -> None:
         self._producer = Producer(
-            producer_settings(bootstrap) | {"linger.ms": 20, "log_level": 0, "queue.buffering.max.messages": 500_000}
+            producer_settings(bootstrap)
+            | {
+                "linger.ms": linger_ms,
+                "log_level": 0,
+                "queue.buffering.max.messages": 500_000,
+            }
         )
         self.counts: Counter[tuple[str, int]] = Counter()
         self._failed: list[str] = []
@@ -38,7 +43,7 @@ class Loader:
         """Wait for all deliveries; NotDeliveredError where one is missing."""
         left = self._producer.flush(FLUSH_S)
         if self._failed or left:
-            raise NotDeliveredError(f"{left} waiting, {len(self._failed)} failed: {self._failed[:1]}")
+            raise NotDeliveredError(f"{left} records waiting, failures {self._failed[:1]}")
 
     def of(self, topic: str) -> dict[int, int]:
         """Delivered records by partition of a topic."""

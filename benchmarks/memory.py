@@ -1,4 +1,4 @@
-"""Memory of a worker process that holds many accounts and positions, all evaluated and published."""
+"""Memory of a worker that holds many accounts and positions, all evaluated and published."""
 
 import tempfile
 from collections.abc import Callable

@@ -72,7 +72,9 @@ def _declare(app: faust.App, topic: str, state: Any, watch: tuple[Stopwatch, lis
     schema = record_schema("fill").parsed
     instruments = {listing.instrument_id for listing in listed()}
 
-    @app.agent(app.topic(topic, key_type=bytes, value_type=bytes, value_serializer="raw"))  # type: ignore[untyped-decorator]
+    source = app.topic(topic, key_type=bytes, value_type=bytes, value_serializer="raw")
+
+    @app.agent(source)  # type: ignore[untyped-decorator]
     async def apply(stream: Any) -> None:
         async for event in stream.events():
             stopwatch.begin()

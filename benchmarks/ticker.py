@@ -27,9 +27,7 @@ class Ticker:
         self.sent_s: dict[str, float] = {}
         self.per_s = 0.0
 
-    def run(
-        self, seconds: float, ticks_per_s: float, drop_at: Callable[[float], float]
-    ) -> None:
+    def run(self, seconds: float, ticks_per_s: float, drop_at: Callable[[float], float]) -> None:
         """Every instrument once, then single ticks; `drop_at` gives the fall after so many s."""
         listings = listed()
         for event in marks(0, _now_us()):

@@ -1,4 +1,4 @@
-"""Seeded records of the benchmarks: an exchange of linear perpetuals, deposits, trades, holdings."""
+"""Seeded records of the benchmarks: an exchange of perpetuals, deposits, trades, holdings."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from streams.market.listings import Asset, Catalogue, Listing, listing_events
 OPENED_US = 1_760_000_000_000_000
 """Event time of the listing; everything else happens after it."""
 USDT = "USDT"
-TIERS = ((0, 10_000, 5_000), (1_000_000, 20_000, 10_000))
+TIERS = ((0, 50_000, 25_000),)
 LISTED = (  # base, first price, tick, lot: lot x tick is whole in 1e-8, so no value needs rounding
     ("BTC", 60_000 * E8, E8 // 10, E8 // 1_000),
     ("ETH", 3_000 * E8, E8 // 100, E8 // 100),
@@ -133,9 +133,7 @@ def _unit_e8(listing: Listing) -> int:
     return max(lots, 1) * listing.lot_e8
 
 
-def _fill(
-    number: int, account: int, listing: Listing, price_e8: int, quantity_e8: int
-) -> Event:
+def _fill(number: int, account: int, listing: Listing, price_e8: int, quantity_e8: int) -> Event:
     """`quantity_e8` is signed here. The buyer takes and pays 0.05 %, the seller makes, for 0.02."""
     buys = quantity_e8 > 0
     record: dict[str, Any] = {
@@ -174,5 +172,3 @@ def mark(listing: Listing, sequence: int, event_time_us: int, drop: float) -> Ev
     missing = ("bid_e8", "ask_e8", "bid_depth_e8", "ask_depth_e8")
     missing += ("implied_volatility", "funding_rate_estimate")
     return Event("prices", listing.instrument_id, record | dict.fromkeys(missing))
-
-

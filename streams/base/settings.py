@@ -22,7 +22,16 @@ class Settings:
     partitions: int = _setting(8, "partitions of each account topic")
     instance: str = _setting("worker-0", "static member name: a restart keeps its partitions")
     web_port: int = _setting(6066, "port of Faust's own web server, one a worker")
+    health_host: str = _setting("127.0.0.1", "address on which /livez and /readyz are served")
+    health_port: int = _setting(0, "their port; 0: a free one, told in the status")
     session_timeout_s: int = _setting(10, "s without a heartbeat until a worker counts as dead")
+    transactions: str = _setting("on", "on, or off for a broker that has none: then outputs repeat")
+    standbys: int = _setting(0, "warm copies of each partition that other workers keep")
+    min_replication: int = _setting(1, "replicas below which a topic is refused at the start")
+    min_retention_h: int = _setting(0, "hours of retention below which a topic is refused; 0: any")
+    rebuild: str = _setting(
+        "no", "yes: where there is no changelog, read the inputs from the start"
+    )
     cycle_ms: int = _setting(20, "ms from the beginning of one cycle to the next, at least")
     fetch_records: int = _setting(5_000, "largest block, records")
     stale_ms: int = _setting(15_000, "ms of event time after which a mark may not liquidate")

@@ -1,39 +1,34 @@
 """The cycle: blocks in, decisions out; one writer, no clock of its own, no I/O."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from risk.liquidation.stages import Ladder
 from schemas.block import Block, Columns, Int64s
-from schemas.block_decode import decode, decode_rows
-from schemas.dead_letter import DeadLetterReason, Refusal, RefusedRecord
+from schemas.block_decode import decode
+from schemas.dead_letter import DeadLetterReason, Refusal
 from schemas.topics import BY_NAME
 from schemas.units import US_PER_MS
+from streams.processors.broadcasts import Broadcasts, names_unknown
 from streams.processors.dead_letters import DeadLetters
 from streams.processors.liquidation import Decider
 from streams.processors.outputs import Output
-from streams.state.admission import Admission
 from streams.state.apply_entries import apply_collateral, apply_transfers
 from streams.state.apply_fills import apply_fills
 from streams.state.funding import Funding
 from streams.state.ledger import Applied, FundMovement, Ledger
-from streams.state.mark_board import Limits, MarkBoard, price_in_range
-from streams.state.recent_ids import RecentIds
+from streams.state.mark_board import Limits, MarkBoard
+from streams.state.partition_log import PartitionLog
 from streams.state.rules import Rules
 
-Apply = Callable[[Ledger, int, Sequence[bytes | None], Columns], Applied]
+Apply = Callable[[Ledger, Block, Columns], Applied]
 ACCOUNT_TOPICS: dict[str, Apply] = {
     "collateral": apply_collateral,
     "transfers": apply_transfers,
     "fills": apply_fills,
 }
-
-
-AHEAD_US = 60_000_000
-"""A tick further ahead than this of the time at which it was written is refused."""
 
 
 class Cycle:
@@ -58,6 +53,7 @@ class Cycle:
         limits: Limits | None = None,
         letters: DeadLetters | None = None,
         catch_up: Callable[[], None] = lambda: None,
+        app: str = "plimsoll",
     ) -> None:
         """`catch_up` reads the broadcast topics to their present end and hands them in; it is
         called before a record is refused for a name that may just have been listed."""
@@ -67,13 +63,14 @@ class Cycle:
         self.decider = Decider(self.ledger, self.board, ladder or Ladder())
         self.catch_up = catch_up
         self.applied: Counter[str] = Counter()
-        self.writes_broadcast_letters = True
-        """One worker of a group writes the letters of topics that all of them read."""
+        self.skipped: Counter[str] = Counter()
+        """Records of account topics that came again after they were applied."""
         self._outputs: list[Output] = []
         self._touched: list[Int64s] = []
         self._position: dict[tuple[str, int], int] = {}
-        self._funding_ids = RecentIds()
-        self.funding = Funding(self.ledger)
+        self.funding = Funding(self.ledger, self.ends)
+        self.log = PartitionLog(app, self.ledger, self.funding)
+        self._broadcasts = Broadcasts(self.ledger, self.board, self.funding, self.letters, catch_up)
         self._decided_us = 0
 
     def read_from(self, topic: str, partition: int) -> int | None:
@@ -91,37 +88,31 @@ class Cycle:
             return
         record = BY_NAME[block.topic].record
         decoded = decode(block, record)
-        if self._names_unknown(decoded.columns):
+        if names_unknown(self.ledger.rules, decoded.columns):
             self.catch_up()
+        fresh = self._new_to_accounts(block, decoded.columns)
+        skipped = len(decoded.columns) - len(fresh)
         apply, refused, applied = ACCOUNT_TOPICS[block.topic], list(decoded.refused), 0
-        for columns in self.funding.between(block.partition, block.topic, decoded.columns):
-            result = apply(self.ledger, block.partition, block.keys, columns)
+        for columns in self.funding.between(block, fresh):
+            result = apply(self.ledger, block, columns)
             refused.extend(result.refused)
             applied += result.applied
-            self._fund(result.fund_movements)
+            self._fund(result.fund_movements, block.partition)
             self._touched.append(result.touched)
-        self._refuse(block, refused)
+        self._outputs.extend(
+            self.letters.write(block, refused, self.board.clock_us, block.partition)
+        )
         self._quarantine(block, refused)
         self.applied[block.topic] += applied
-        assert applied + len(refused) == len(block), "a record was lost"
+        self.skipped[block.topic] += skipped
+        assert applied + skipped + len(refused) == len(block), "a record was lost"
 
     def take_broadcast(self, block: Block) -> None:
         """3. Take a block of prices, rules, account settings or funding."""
         block = self._unseen(block)
         if not len(block):
             return
-        refused = self._prices(block) if block.topic == "prices" else self._records(block)
-        self.applied[block.topic] += len(block) - len(refused)
-        if self.writes_broadcast_letters:
-            self._refuse(block, refused)
-
-    def restore_episodes(self, block: Block) -> None:
-        """Take the number of each bucket's last episode from a block of margin states."""
-        for _, record in decode_rows(block, "margin_state")[0]:
-            for bucket in record["buckets"]:
-                self.ledger.restore_episode(
-                    record["account_id"], bucket["bucket"], bucket["episode"]
-                )
+        self.applied[block.topic] += len(block) - self._broadcasts.take(block)
 
     def decide(self) -> None:
         """4 and 5. Evaluate and step, where the board's clock moved since the last decision."""
@@ -139,12 +130,39 @@ class Cycle:
     def take_outputs(self) -> list[Output]:
         """6. What is to be published now."""
         outputs, self._outputs = self._outputs, []
+        if 0 in self.log.held:
+            outputs += self._broadcasts.letters_after(self.log.held[0].letters)
+        for one in outputs:
+            if one.topic == "dead-letters":
+                self.letters.by_reason[one.values["reason"]] += 1
         return outputs
+
+    def take_partition(self, partition: int, image: Mapping[bytes, bytes]) -> None:
+        """Rebuild a partition from its changelog; ChangelogError where that is not whole.
+
+        What its accounts' episodes have asked for was published with the state; where they stand
+        is published anew.
+        """
+        self.drop_partition(partition)
+        ends = self.log.load(partition, image) or {}
+        for topic in ACCOUNT_TOPICS:
+            self._position[topic, partition] = ends.get(topic, 0)
+        self.decider.restate(partition)
+
+    def touched(self) -> set[int]:
+        """Partitions in which an account differs from what the changelog has of it."""
+        accounts = self.ledger.book.accounts
+        dirty = accounts.live & accounts["dirty"]
+        return set(np.unique(accounts["partition"][dirty]).tolist())
+
+    def ends(self, partition: int) -> dict[str, int]:
+        """By account topic: the offset behind what is applied."""
+        return {topic: self._position.get((topic, partition), 0) for topic in ACCOUNT_TOPICS}
 
     def drop_partition(self, partition: int) -> None:
         """The partition is another worker's: forget its accounts and where they end."""
-        self.ledger.drop_partition(partition)
-        self.funding.forget(partition)
+        self.log.drop(partition)
+        self._outputs = [one for one in self._outputs if one.partition != partition]
         for topic in ACCOUNT_TOPICS:
             self._position.pop((topic, partition), None)
 
@@ -155,6 +173,7 @@ class Cycle:
             self._position[place] = int(block.offsets[-1]) + 1
         if start == 0:
             return block
+        self.skipped[block.topic] += start
         return Block(
             block.topic,
             block.partition,
@@ -164,21 +183,16 @@ class Cycle:
             block.timestamps_ms[start:],
         )
 
-    def _names_unknown(self, columns: Columns) -> bool:
-        """Whether an instrument or asset is named that was not heard of yet."""
-        rules = self.ledger.rules
-        for field, known in (
-            ("instrument_id", rules.number),
-            ("isolated_instrument_id", rules.number),
-            ("fee_asset", rules.asset_number),
-            ("asset", rules.asset_number),
-        ):
-            if not set(columns.data.get(field, ())) - {None} <= known.keys():
-                return True
-        return False
-
-    def _refuse(self, block: Block, refused: list[Refusal]) -> None:
-        self._outputs.extend(self.letters.write(block, refused, self.board.clock_us))
+    def _new_to_accounts(self, block: Block, columns: Columns) -> Columns:
+        """The rows that their accounts have not applied: a torn transaction may leave one ahead."""
+        held = self.log.held.get(block.partition)
+        if held is None or block.offsets[0] >= held.ahead.get(block.topic, 0):
+            return columns
+        accounts = self.ledger.book.accounts
+        rows = np.array([accounts.find(name) or 0 for name in columns.data["account_id"]], int)
+        known = np.array([accounts.find(name) is not None for name in columns.data["account_id"]])
+        seen = known & (block.offsets[columns.rows] < accounts[block.topic][rows])
+        return columns.chosen(np.flatnonzero(~seen))
 
     def _quarantine(self, block: Block, refused: list[Refusal]) -> None:
         for refusal in refused:
@@ -189,7 +203,7 @@ class Cycle:
                     written_us = int(block.timestamps_ms[refusal.row]) * US_PER_MS
                     self.ledger.quarantine(name, block.partition, written_us)
 
-    def _fund(self, movements: list[FundMovement]) -> None:
+    def _fund(self, movements: list[FundMovement], partition: int) -> None:
         for one in movements:
             record = {
                 "event_time": one.event_time,
@@ -199,87 +213,7 @@ class Cycle:
                 "reason": one.reason,
                 "source_id": one.source_id,
             }
+            name = f"{one.account_id}/{one.source_id}"
             self._outputs.append(
-                Output("insurance-fund", one.asset, record, f"{one.account_id}/{one.source_id}")
+                Output("insurance-fund", one.asset, record, name, partition=partition)
             )
-
-    def _prices(self, block: Block) -> list[Refusal]:
-        decoded = decode(block, "mark")
-        if self._names_unknown(decoded.columns):
-            self.catch_up()
-        admission = Admission(decoded.columns)
-        data = decoded.columns.data
-        admission.require_text("instrument_id", "source")
-        admission.require_time()
-        written_us = block.timestamps_ms[decoded.columns.rows] * US_PER_MS
-        admission.require(
-            (written_us <= 0) | (data["event_time"] <= written_us + AHEAD_US),
-            DeadLetterReason.TIME_OUT_OF_RANGE,
-            lambda row: (
-                f"event_time {data['event_time'][row]} us is ahead of the record's own "
-                f"time {written_us[row]} us: it would move the clock of decisions"
-            ),
-        )
-        numbers = admission.numbers(
-            "instrument_id", self.ledger.rules.number, DeadLetterReason.UNKNOWN_INSTRUMENT
-        )
-        marks = data["mark_e8"]
-        admission.require(
-            marks > 0,
-            DeadLetterReason.NON_POSITIVE_PRICE,
-            lambda row: f"mark_e8 {marks[row]} is not positive",
-        )
-        admission.require(
-            price_in_range(marks),
-            DeadLetterReason.AMOUNT_OUT_OF_RANGE,
-            lambda row: f"mark_e8 {marks[row]} is beyond 18 digits",
-        )
-        admission.require_range("index_e8")
-        rows = np.flatnonzero(admission.ok)
-        offsets = block.offsets[decoded.columns.rows[rows]].tolist()
-        self.board.resize(len(self.ledger.rules.instruments))
-        self.board.take(
-            numbers[rows],
-            decoded.columns.chosen(rows),
-            [f"{block.topic}-{block.partition}-{offset}" for offset in offsets],
-        )
-        return [*decoded.refused, *admission.refused]
-
-    def _records(self, block: Block) -> list[Refusal]:
-        rows, refused = decode_rows(block, BY_NAME[block.topic].record)
-        take = {
-            "instruments": self.ledger.rules.take_instrument,
-            "assets": self.ledger.rules.take_asset,
-            "risk-params": lambda r: self.ledger.rules.take_risk_params(r, self.board.clock_us),
-            "accounts": self.ledger.take_account,
-            "funding": self._funding,
-        }[block.topic]
-        for row, record in rows:
-            try:
-                take(record)
-            except RefusedRecord as refusal:
-                refused.append(Refusal(row, refusal.reason, refusal.message))
-            except ValueError as error:
-                refused.append(
-                    Refusal(row, DeadLetterReason.AMOUNT_OUT_OF_RANGE, f"{block.topic}: {error}")
-                )
-        self.board.resize(len(self.ledger.rules.instruments))
-        return refused
-
-    def _funding(self, record: dict[str, Any]) -> None:
-        name, identity = record["instrument_id"], record["funding_id"]
-        instrument = self.ledger.rules.number.get(name)
-        if instrument is None:
-            message = f"instrument_id {name!r} is not known"
-            raise RefusedRecord(DeadLetterReason.UNKNOWN_INSTRUMENT, message)
-        if record["mark_e8"] <= 0:
-            message = f"mark_e8 {record['mark_e8']} is not positive"
-            raise RefusedRecord(DeadLetterReason.NON_POSITIVE_PRICE, message)
-        if not abs(record["rate"]) <= 1:
-            message = f"rate {record['rate']} is not between -1 and 1"
-            raise RefusedRecord(DeadLetterReason.AMOUNT_OUT_OF_RANGE, message)
-        if not self._funding_ids.first_seen([identity], np.ones(1, np.bool_))[0]:
-            message = f"funding_id {identity!r} was seen before"
-            raise RefusedRecord(DeadLetterReason.DUPLICATE_ID, message)
-        self._funding_ids.remember([identity])
-        self.funding.take(record["event_time"], instrument, record["rate"], record["mark_e8"])

@@ -15,15 +15,21 @@ class TooManyDeadLettersError(RuntimeError):
 
 
 class DeadLetters:
-    """Letters by partition; a run longer than `limit` ends the worker before it eats a topic."""
+    """Letters of blocks; a run longer than `limit` ends the worker before it eats a topic."""
 
     def __init__(self, limit: int = LIMIT_IN_A_ROW) -> None:
         self.limit = limit
         self.by_reason: Counter[str] = Counter()
+        """What was written, counted by whoever writes."""
         self._run: dict[tuple[str, int], int] = defaultdict(int)
 
-    def write(self, block: Block, refused: Sequence[Refusal], clock_us: int) -> list[Output]:
-        """The letters of a block's refused rows, in their order, with their original bytes."""
+    def write(
+        self, block: Block, refused: Sequence[Refusal], clock_us: int, partition: int
+    ) -> list[Output]:
+        """The letters of a block's refused rows, in their order, with their original bytes.
+
+        They become durable with the state of `partition`.
+        """
         letters = []
         place = (block.topic, block.partition)
         run, following = self._run[place], 0
@@ -36,12 +42,12 @@ class DeadLetters:
                     f"break a rule, up to offset {int(block.offsets[refusal.row])}; "
                     f"the last one: {refusal.message}"
                 )
-            self.by_reason[str(refusal.reason.value)] += 1
             record = letter(
                 block, refusal.row, refusal.reason, refusal.message, event_time_us=clock_us
             )
             where = f"{block.topic}-{block.partition}-{int(block.offsets[refusal.row])}"
-            letters.append(Output("dead-letters", block.keys[refusal.row], record, where, where))
+            key = block.keys[refusal.row]
+            letters.append(Output("dead-letters", key, record, where, where, partition))
         if following == len(block):
             self._run[place] = run if refused else 0
         else:

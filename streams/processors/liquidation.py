@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from risk.liquidation.sizing import Sizing, closing_prices, reduce_quantity
-from risk.liquidation.stages import Action, Ladder, Steps, Watch, health_level, step
+from risk.liquidation.stages import Action, Ladder, Stage, Steps, Watch, health_level, step
 from schemas.block import Int64s
 from schemas.units import US_PER_MS, Floats
 from streams.processors.margin import (
@@ -38,6 +38,7 @@ REMEMBERED = (
 SPREAD_TO_MAINTENANCE_PPM = 1_000_000
 """The last step of a liquidation offers the whole maintenance margin for a fill, the first its
 share of that, never beyond bankruptcy: an order on the mark alone finds no taker in a crash."""
+ABOUT_ONLY = frozenset({"row", "source", "partition"})
 PUBLISH_MS = 1_000
 SWEEP_MS = 600_000
 
@@ -72,6 +73,15 @@ class Decider:
         outputs.extend(self._states(touched, moved))
         return outputs
 
+    def restate(self, partition: int) -> None:
+        """Publish the states of all accounts of a partition that have an open episode."""
+        book = self._ledger.book
+        owner = book.buckets["account"]
+        open_ = book.buckets.live & (book.buckets["stage"] != Stage.HEALTHY)
+        rows = np.unique(owner[open_])
+        mine = book.accounts["partition"][rows] == partition
+        self._waiting.update(rows[mine].tolist())
+
     def _watch(self, evaluated: Evaluated) -> Watch:
         columns, buckets = self._ledger.book.buckets, evaluated.buckets
         return Watch(
@@ -84,8 +94,11 @@ class Decider:
 
     def _remember(self, buckets: Int64s, steps: Steps) -> None:
         columns = self._ledger.book.buckets
+        differs = np.zeros(len(buckets), np.bool_)
         for name in REMEMBERED:
+            differs |= columns[name][buckets] != getattr(steps, name)
             columns[name][buckets] = getattr(steps, name)
+        self._ledger.book.touch(buckets[differs])
         columns["episode"][buckets[steps.began]] += 1
         columns["outputs"][buckets[steps.began]] = 0
 
@@ -120,6 +133,7 @@ class Decider:
         return {
             "row": bucket,
             "source": board.last_source if newest is None else board.source[newest],
+            "partition": self._ledger.book.partition_of_bucket(bucket),
             "account_id": self._ledger.book.account_of_bucket(bucket),
             "bucket": pool_name(self._ledger, bucket),
             "episode": int(self._ledger.book.buckets["episode"][bucket]),
@@ -170,12 +184,14 @@ class Decider:
         record = {
             "event_time": self._board.clock_us,
             id_field: output_id,
-            **{k: v for k, v in about.items() if k not in ("row", "source")},
+            **{k: v for k, v in about.items() if k not in ABOUT_ONLY},
             **fields,
         }
         if topic == "liquidations":
             record["step"] = number
-        return Output(topic, about["account_id"], record, output_id, about["source"])
+        return Output(
+            topic, about["account_id"], record, output_id, about["source"], about["partition"]
+        )
 
     def _reductions(self, evaluated: Evaluated, steps: Steps) -> dict[int, dict[str, Any]]:
         """place of a bucket -> the order fields of its reduction."""

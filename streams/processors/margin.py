@@ -174,9 +174,13 @@ def margin_states(ledger: Ledger, board: MarkBoard, accounts: Int64s) -> list[Ou
     book.accounts["published_us"][accounts] = board.clock_us
     return [
         Output(
-            "margin-state", record["account_id"], record, f"{record['account_id']}/{board.clock_us}"
+            "margin-state",
+            record["account_id"],
+            record,
+            f"{record['account_id']}/{board.clock_us}",
+            partition=int(book.accounts["partition"][row]),
         )
-        for record in records.values()
+        for row, record in records.items()
     ]
 
 

@@ -7,10 +7,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One record to publish; `source` is topic-partition-offset of the input that caused it."""
+    """One record to publish; `source` is topic-partition-offset of the input that caused it.
+
+    `partition` is that of the state it follows from: both become durable together.
+    """
 
     topic: str
     key: str | bytes | None
     values: Mapping[str, Any]
     output_id: str = ""
     source: str = ""
+    partition: int = 0

@@ -59,6 +59,7 @@ def takeover(ledger: Ledger, about: dict[str, Any], transfer_id: str, now_us: in
             },
             f"{transfer_id}#{number}",
             about["source"],
+            about["partition"],
         )
         for number, (account_id, pool, amounts) in enumerate(legs)
     ]

@@ -6,6 +6,7 @@ import signal
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from schemas.topics import BY_NAME
+from schemas.topics import BY_NAME, TOPICS
 from streams.live.feed import Feed
 from streams.live.terminal import Numbers, line, view
 from streams.run.broker import EmbeddedBroker
@@ -30,6 +31,7 @@ INTERRUPTED_S = 1.5
 LINE_S = 3.0
 REFRESH_S = 0.5
 FIRST_PORT = 16066
+WRITTEN_BY_WORKERS = {topic.name for topic in TOPICS if topic.sharing == "output"} | {"transfers"}
 SESSION_S = 8
 """The embedded broker holds a joining worker for as long as that; less, and a machine that is busy
 for a moment loses its workers."""
@@ -119,36 +121,19 @@ class _Run:
 
     def _worker(self, bootstrap: str, number: int) -> Child:
         return self._child(
-            f"worker-{number}",
-            "worker",
-            "--bootstrap",
-            bootstrap,
-            "--partitions",
-            str(self.options.partitions),
-            "--instance",
-            f"worker-{number}",
-            "--session-timeout-s",
-            str(SESSION_S),
-            "--web-port",
-            str(FIRST_PORT + number),
-        )
+            f"worker-{number}", "worker", "--bootstrap", bootstrap,
+            "--partitions", str(self.options.partitions), "--instance", f"worker-{number}",
+            "--session-timeout-s", str(SESSION_S), "--web-port", str(FIRST_PORT + number),
+        )  # fmt: skip
 
     def _market(self, bootstrap: str) -> Child:
         options = self.options
         arguments = [
-            "--bootstrap",
-            bootstrap,
-            "--seed",
-            str(options.seed),
-            "--accounts",
-            str(options.accounts),
-            "--fills-per-s",
-            str(options.fills_per_s / (options.speed or 1)),
-            "--speed",
-            str(options.speed),
-            "--insurance-fund",
-            str(options.insurance_fund),
-        ]
+            "--bootstrap", bootstrap, "--seed", str(options.seed),
+            "--accounts", str(options.accounts), "--speed", str(options.speed),
+            "--fills-per-s", str(options.fills_per_s / (options.speed or 1)),
+            "--insurance-fund", str(options.insurance_fund),
+        ]  # fmt: skip
         for name, value in (
             ("--replay", options.replay),
             ("--from", options.start),
@@ -205,7 +190,7 @@ class _Run:
         self._check()
         self.market.check()
         ends = self.offsets.ends()
-        counts = self.offsets.records(ends)
+        counts = self._counts(ends)
         now = time.monotonic() - self.began
         before, passed = self.numbers, max(now - self.numbers.up_s, 1e-3)
         self.numbers = Numbers(
@@ -215,6 +200,16 @@ class _Run:
             prices_per_s=_rate("prices", counts, before, passed),
             fills_per_s=_rate("fills", counts, before, passed),
         )
+
+    def _counts(self, ends: dict[str, int]) -> dict[str, int]:
+        """Records a topic: of what workers write in transactions they tell, markers are none."""
+        told: Counter[str] = Counter()
+        for worker in self.workers:
+            told.update(worker.status.get("published", {}))
+        return {
+            name: told[name] if name in WRITTEN_BY_WORKERS else count
+            for name, count in self.offsets.records(ends).items()
+        }
 
     def _positions(self) -> dict[str, int]:
         """Where the workers have read to: the owner's word, or of all of them the last one's."""
@@ -255,7 +250,7 @@ class _Run:
         for worker in self.workers:
             worker.wait(3.0 if interrupted else READY_S)
             worker.check()
-        counts = self.offsets.records(self.offsets.exact_ends())
+        counts = self._counts(self.offsets.exact_ends())
         self._await_zero(
             lambda: sum(counts.values()) - sum(self.sink.status.get("rows", {}).values()),
             patience_s,

@@ -10,19 +10,22 @@ from typing import Any
 import faust
 from faust.types import TP
 
-from risk.liquidation.stages import Ladder
 from schemas.block import Block
-from schemas.record_codec import encode
-from schemas.topics import BY_NAME, TOPICS
+from schemas.topics import TOPICS
 from streams.base.settings import Settings
 from streams.processors.cycle import ACCOUNT_TOPICS, Cycle
 from streams.processors.dead_letters import DeadLetters
 from streams.processors.intake import Inbox, hold_blocks
 from streams.processors.report import report
+from streams.processors.shards import Shards
+from streams.run.parts import journals, ladder
+from streams.run.recovery import Inputs, Recovery
+from streams.run.topics import changelog_topic
+from streams.run.vitals import Vitals
 from streams.state.mark_board import Limits
 from streams.transport.broadcast import BroadcastReader
+from streams.transport.changelog_reader import ChangelogReader
 from streams.transport.driver import block_app, block_consumer, use_blocks
-from streams.transport.publisher import Publisher
 
 log = logging.getLogger(__name__)
 PRICES = "prices"
@@ -32,13 +35,15 @@ BROADCAST = sorted(
 """Prices last: they name what the others list."""
 STATUS_S = 0.5
 QUIET_S = 0.5
+PRICES_FRESH_S = 60.0
+COMMITS = 8
+"""Transactions under way at the same time."""
 ORDER = {topic: number for number, topic in enumerate(ACCOUNT_TOPICS)}
 """Within a turn collateral goes first: it pays for the positions that come with it."""
-VERSION = b"1"
 
 
 class Worker:
-    """Faust delivers blocks, the cycle decides, the publisher makes it durable; one thread turns.
+    """Faust delivers blocks, the shards decide and make durable; one thread turns.
 
     A failure of any part ends the worker before the blocks in hand are acknowledged.
     """
@@ -48,34 +53,49 @@ class Worker:
         self._on_status = on_status
         self._inbox = Inbox()
         self._held: list[Block] = []
-        self._undone: list[Block] = []
-        """Blocks whose outputs are on their way to the broker."""
         self._reader = BroadcastReader(settings.bootstrap, BROADCAST)
-        self._publisher = Publisher(settings.bootstrap)
         self.cycle = Cycle(
             settings.partitions,
-            ladder=Ladder(
-                warning_health_ppm=settings.warning_health_ppm,
-                call_health_ppm=settings.call_health_ppm,
-                end_health_ppm=settings.end_health_ppm,
-                confirm_ticks=settings.confirm_ticks,
-                call_ms=settings.call_ms,
-                step_ms=settings.step_ms,
-                max_steps=settings.max_steps,
-            ),
+            ladder=ladder(settings),
             limits=Limits(settings.stale_ms, settings.deviation_ppm),
             letters=DeadLetters(settings.dead_letter_limit),
             catch_up=self._read_broadcast_to_end,
+            app=settings.app,
+        )
+        self._commits = ThreadPoolExecutor(COMMITS, "commit")
+        changelog = changelog_topic(settings.app)
+        self.shards = Shards(self.cycle, changelog, self._commits.submit)
+        self._recovery = Recovery(
+            self.shards,
+            journals(settings),
+            ChangelogReader(settings.bootstrap, changelog),
+            Inputs(settings.bootstrap, settings.app, settings.rebuild == "yes"),
         )
         self._turning = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, "cycle")
+        self._failure: BaseException | None = None
+        self._durable: dict[str, int] = {}
+        """Where the state ends whose outputs are published, by "topic-partition"."""
+        self._read: dict[TP, int] = {}
+        """Where the client reads on, as of the last time that nothing had come for a while."""
         self._ends: dict[TP, int] | None = None
         """Where the owned partitions ended when they were assigned; None: nothing assigned yet."""
         self._ready = False
+        self._lost_s: float | None = None
+        self._heard_s = 0.0
+        """Wall-clock seconds at which a price was last heard."""
         self._first_block_s = 0.0
         self._last_block_s = 0.0
         """Wall-clock seconds at which the first block was taken and the last one was done."""
         self._app = self._faust_app()
+        self._health_port = 0
+        self._vitals = Vitals(
+            settings.bootstrap,
+            (settings.health_host, settings.health_port),
+            positions=self._progress,
+            done_to=self._owned_positions,
+            readiness=self._readiness,
+        )
 
     async def run(self, stop: asyncio.Event) -> dict[str, Any]:
         """Turn until `stop` is set or something fails; returns the final report."""
@@ -83,78 +103,97 @@ class Worker:
         await loop.run_in_executor(self._thread, self._read_broadcast_to_end)
         use_blocks(self._app, self.cycle.read_from)
         await self._app.start()
+        self._health_port = await self._vitals.start()
         told = 0.0
         try:
             while not stop.is_set():
                 began = time.monotonic()
                 async with self._turning:
-                    blocks = await loop.run_in_executor(self._thread, self._turn)
-                    for block in blocks:
-                        block_consumer(self._app).block_done(block)
+                    self._done(await loop.run_in_executor(self._thread, self._turn))
                 if not self._ready:
-                    await self._become_ready(loop)
+                    await self._become_ready()
                 if began - told >= STATUS_S:
                     told = began
-                    self._on_status(self.status())
-                if self._app.should_stop:
-                    raise RuntimeError(f"Faust ended: {self._app.crash_reason!r}")
+                    self._on_status(await self.status())
+                self._require_sound()
                 rest = self.settings.cycle_ms / 1000 - (time.monotonic() - began)
                 await asyncio.sleep(max(rest, 0))
-            self._publisher.flush()
-            for block in self._undone:
-                block_consumer(self._app).block_done(block)
+            await self._vitals.stop()
+            async with self._turning:
+                self._done(await loop.run_in_executor(self._thread, self.shards.settle))
+                self._durable = self.cycle.positions()
+            self._on_status(await self.status())
+            await block_consumer(self._app).leave()
         finally:
+            await self._vitals.stop()
             await self._app.stop()
             self._reader.close()
+            self._recovery.close()
             self._thread.shutdown()
+            self._commits.shutdown()
         return report(self.cycle)
 
-    def status(self) -> dict[str, Any]:
+    async def status(self) -> dict[str, Any]:
         """What a supervisor wants to know every half second; what it follows from is published."""
-        self._publisher.flush()
         cycle = self.cycle
+        await self._read_markers()
         return {
             "ready": self._ready,
+            "health_port": self._health_port,
+            "held": sorted(self.shards.held),
+            "warm": sorted(self._recovery.warm),
+            "recovered": self._recovery.records,
             "applied": dict(cycle.applied),
+            "skipped": dict(cycle.skipped),
             "dead_letters": dict(cycle.letters.by_reason),
-            "positions": cycle.positions(),
+            "published": dict(self.shards.published),
+            "positions": self._positions(),
             "accounts": len(cycle.ledger.book.accounts),
             "clock_us": cycle.board.clock_us,
             "busy_s": [self._first_block_s, self._last_block_s],
         }
 
-    def _turn(self) -> list[Block]:
-        """One turn of the cycle, numbered as there; returns the blocks that are done.
+    def _positions(self) -> dict[str, int]:
+        read = {f"{tp.topic}-{tp.partition}": end for tp, end in self._read.items()}
+        return {place: max(end, read.get(place, 0)) for place, end in self._durable.items()}
 
-        These are the last turn's: the broker takes its outputs while this one is worked on.
-        """
-        blocks = sorted(self._inbox.take(), key=lambda block: ORDER[block.topic])  # 1
+    def _owned_positions(self) -> dict[str, int]:
+        told = self._positions()
+        names = [f"{topic}-{number}" for number in self.shards.held for topic in ACCOUNT_TOPICS]
+        return {name: told.get(name, 0) for name in names}
+
+    def _progress(self) -> dict[str, int]:
+        """Moves while anything does: inputs are applied, or the changelog is read."""
+        read = self._recovery.records
+        return {name: end + read for name, end in self._owned_positions().items()}
+
+    def _readiness(self) -> dict[str, bool]:
+        return {
+            "assigned": self._ends is not None,
+            "recovered": not self.shards.lost,
+            "inputs_applied": self._ready,
+            "prices_fresh": time.time() - self._heard_s < PRICES_FRESH_S,
+        }
+
+    def _turn(self) -> list[Block]:
+        """One turn of the cycle; returns the blocks that are done, those of the turn before."""
+        blocks = sorted(self._inbox.take(), key=lambda block: ORDER[block.topic])
         held, self._held = self._held, []
-        for block in _rules_first(held + self._reader.poll()):  # 3
-            self.cycle.take_broadcast(block)
-        for block in blocks:  # 2
-            self.cycle.apply(block)
-        if blocks and not self._first_block_s:
-            self._first_block_s = time.time()
-        if self._ready:
-            self.cycle.decide()  # 4, 5
-        self._publisher.flush()  # 6: what the last turn published has had a turn's time to arrive
-        done, self._undone = self._undone, blocks
-        self._publish()
+        before = self.cycle.positions()
+        heard = _rules_first(held + self._reader.poll())
+        if heard and heard[-1].topic == PRICES:
+            self._heard_s = time.time()
+        done = self.shards.turn(blocks, heard, decide=self._ready)
+        self._durable = before
+        self._recovery.poll()
         if blocks:
             self._last_block_s = time.time()
+            self._first_block_s = self._first_block_s or self._last_block_s
         return done
 
-    def _publish(self) -> None:
-        outputs = self.cycle.take_outputs()
-        for one in outputs:
-            headers = [
-                ("plimsoll-id", one.output_id.encode()),
-                ("plimsoll-source", one.source.encode()),
-                ("plimsoll-version", VERSION),
-            ]
-            value = encode(BY_NAME[one.topic].record, one.values)
-            self._publisher.publish(one.topic, one.key, value, headers)
+    def _done(self, blocks: list[Block]) -> None:
+        for block in blocks:
+            block_consumer(self._app).block_done(block)
 
     def _read_broadcast_to_end(self) -> None:
         """Take every rule that is on the topics now; prices wait for their turn."""
@@ -164,35 +203,44 @@ class Worker:
             else:
                 self.cycle.take_broadcast(block)
 
-    async def _become_ready(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _require_sound(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._app.should_stop:
+            raise RuntimeError(f"Faust ended: {self._app.crash_reason!r}")
+        lost = sorted(self.shards.lost)
+        self._lost_s = (self._lost_s or time.monotonic()) if lost else None
+        patience_s = 3 * self.settings.session_timeout_s
+        if self._lost_s is not None and time.monotonic() - self._lost_s > patience_s:
+            raise RuntimeError(
+                f"partitions {lost} were taken by another producer {patience_s} s ago, and the "
+                "group has not given them to another worker: are there two deployments of app "
+                f"{self.settings.app!r}?"
+            )
+
+    async def _become_ready(self) -> None:
         """Decide from now on, if all is read and nobody has changed the assignment meanwhile."""
         ends = self._ends
         if ends is not None and await self._caught_up(ends):
-            await loop.run_in_executor(self._thread, self._restore_episodes)
             self._ready = self._ends is ends
-
-    def _restore_episodes(self) -> None:
-        """Go on counting episodes where the published margin states end: an id is given once."""
-        reader = BroadcastReader(self.settings.bootstrap, ["margin-state"])
-        for block in reader.read_to_end():
-            self.cycle.restore_episodes(block)
-        reader.close()
 
     async def _caught_up(self, ends: dict[TP, int]) -> bool:
         """Whether the inputs were applied up to their ends at the assignment.
 
         Until then nothing is decided: fills whose collateral is still unread would liquidate
-        accounts that are rich. A partition may end in transaction markers, which no block
-        holds: there the client's own position tells, once nothing has come for a while.
+        accounts that are rich.
         """
-        quiet = time.time() - self._last_block_s > QUIET_S
-        for tp, end in ends.items():
-            applied = self.cycle.read_from(tp.topic, tp.partition) or 0
-            if applied < end and not (
-                quiet and (await self._app.consumer.position(tp) or 0) >= end
-            ):
-                return False
-        return True
+        await self._read_markers()
+        return all(
+            max(self._durable.get(f"{tp.topic}-{tp.partition}", 0), self._read.get(tp, 0)) >= end
+            for tp, end in ends.items()
+        )
+
+    async def _read_markers(self) -> None:
+        """A partition may end in transaction markers, which no block holds: there the client's own
+        position tells, once nothing has come for a while."""
+        if time.time() - self._last_block_s > QUIET_S and self._ends is not None:
+            self._read = await block_consumer(self._app).positions()
 
     def _faust_app(self) -> faust.App:
         settings = self.settings
@@ -205,21 +253,36 @@ class Worker:
             web_port=settings.web_port,
         )
         hold_blocks(app, list(ACCOUNT_TOPICS), self._inbox)
-        app.on_partitions_assigned.connect(self._assigned)
+        app.assignor.replicas = settings.standbys
+        app.assignor.held = lambda: (self.shards.held, self._recovery.warm)
+        app.on_rebalance_complete.connect(self._assigned)
         return app
 
-    async def _assigned(self, app: faust.App, assigned: set[TP], **_: Any) -> None:
-        """Forget what is no longer ours; what is new is read from its beginning first."""
-        ends = await app.consumer.highwaters(*assigned)
-        async with self._turning:
-            for partition in range(self.settings.partitions):
-                if not any(tp.partition == partition for tp in assigned):
-                    self.cycle.drop_partition(partition)
-            owned = {(tp.topic, tp.partition) for tp in assigned}
-            self._inbox.discard(lambda block: (block.topic, block.partition) in owned)
-            self.cycle.writes_broadcast_letters = any(tp.partition == 0 for tp in assigned)
-            self._ends, self._ready = dict(ends), False
-        log.info("owns %d topic-partitions", len(assigned))
+    async def _assigned(self, app: faust.App, **_: Any) -> None:
+        """Hold what is ours now. Faust reads on, from where the states end, when this returns."""
+        try:
+            assigned = set(app.consumer.assignment())
+            ends = await app.consumer.highwaters(*assigned) if assigned else {}
+            async with self._turning:
+                await asyncio.get_running_loop().run_in_executor(
+                    self._thread, self._hold, {tp.partition for tp in assigned}
+                )
+                self._ends, self._ready, self._read = dict(ends), False, {}
+        except Exception as failure:
+            self._failure = failure  # Faust would log it and read on
+            raise
+        log.info("holds %s", sorted(self.shards.held))
+
+    def _hold(self, partitions: set[int]) -> None:
+        """Release what was given away, bring back what was given to us; what is kept is kept."""
+        for partition in self.shards.held - partitions:
+            self.shards.release(partition)
+        self.shards.lost.intersection_update(partitions)
+        new = partitions - self.shards.held
+        self._inbox.discard(lambda block: block.partition in self.shards.held)
+        self._read_broadcast_to_end()
+        self._recovery.take_over(new)
+        self._recovery.follow(self._app.assignor.standby_partitions - self.shards.held)
 
 
 def _rules_first(blocks: list[Block]) -> list[Block]:

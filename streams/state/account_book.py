@@ -14,6 +14,8 @@ import numpy as np
 from schemas.block import Int64s
 from streams.state.columns import ColumnTable
 
+OFFSETS = ("collateral", "transfers", "fills")
+"""Topics whose records change accounts; an account knows of each how far it has applied it."""
 CROSS = -1
 """The `instrument` of a bucket that is an account's cross pool."""
 _SHIFT = 24
@@ -30,6 +32,9 @@ class AccountBook:
             quarantined=np.bool_,
             quarantined_at_us=np.int64,
             published_us=np.int64,
+            dirty=np.bool_,
+            seal=np.uint64,
+            **dict.fromkeys(OFFSETS, np.int64),
         )
         self.buckets: ColumnTable[int] = ColumnTable(
             account=np.int64,
@@ -51,9 +56,10 @@ class AccountBook:
         )
 
     def account_rows(self, ids: Sequence[str], partition: int) -> Int64s:
-        """Rows of accounts of one partition, one an id; opened where they are new."""
+        """Rows of accounts of one partition, one an id, to be written to; opened where new."""
         before = len(self.accounts)
         rows = self.accounts.rows(ids)
+        self.accounts["dirty"][rows] = True
         if len(self.accounts) > before:
             self.accounts["partition"][rows] = partition
             self.accounts["system"][rows] = [name[:1] == "@" for name in ids]
@@ -85,13 +91,25 @@ class AccountBook:
 
     def post(self, buckets: Int64s, assets: Int64s, amounts_e8: Int64s) -> None:
         """Add amounts to balances; rows may repeat."""
+        self.touch(buckets)
         rows = self.balance_rows(buckets, assets)  # may put longer columns in place
         np.add.at(self.balances["amount_e8"], rows, amounts_e8)
+
+    def touch(self, buckets: Int64s) -> None:
+        """The accounts of these buckets differ from what the changelog has of them."""
+        self.accounts["dirty"][self.buckets["account"][buckets]] = True
+
+    def applied(self, topic: str, accounts: Int64s, offsets: Int64s) -> None:
+        """Records of `topic` at these offsets are applied to these accounts; rows may repeat."""
+        np.maximum.at(self.accounts[topic], accounts, offsets + 1)
 
     def account_of_bucket(self, bucket: int) -> str:
         name = self.accounts.keys[int(self.buckets["account"][bucket])]
         assert name is not None
         return name
+
+    def partition_of_bucket(self, bucket: int) -> int:
+        return int(self.accounts["partition"][self.buckets["account"][bucket]])
 
     def drop_partition(self, partition: int) -> None:
         """Forget the accounts of a partition that is someone else's now."""

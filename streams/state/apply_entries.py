@@ -7,26 +7,25 @@ import numpy as np
 
 from risk.liquidation.stages import Stage
 from risk.valuation import contract_value
-from schemas.block import Columns, Int64s
+from schemas.block import Block, Columns, Int64s
 from schemas.dead_letter import DeadLetterReason as Reason
 from streams.state.account_book import CROSS
 from streams.state.admission import Admission, Bools, fits_running
 from streams.state.ledger import INSURANCE, Applied, FundMovement, Ledger
 from streams.state.postings import add_positions
+from streams.state.recent_ids import RecentIds, UInt64s, hashes
 
 DEPOSIT, WITHDRAWAL, TRANSFER = 0, 1, 2
 TAKEOVER = 1
 COLLATERAL_KINDS = ("DEPOSIT", "WITHDRAWAL", "TRANSFER", "ADJUSTMENT")
 
 
-def apply_collateral(
-    ledger: Ledger, partition: int, keys: Sequence[bytes | None], columns: Columns
-) -> Applied:
+def apply_collateral(ledger: Ledger, block: Block, columns: Columns) -> Applied:
     """Deposits, withdrawals and adjustments into a bucket; TRANSFER between two of an account."""
-    admission, data = Admission(columns), columns.data
+    admission, data, partition = Admission(columns), columns.data, block.partition
     admission.require_text("account_id", "collateral_id", "asset")
-    admission.require_key(keys, data["account_id"])
-    ledger.require_partition(admission, partition)
+    admission.require_key(block.keys, data["account_id"])
+    ledger.require_partition(admission, block.partition)
     admission.require_time()
     assets = admission.numbers("asset", ledger.rules.asset_number, Reason.UNKNOWN_ASSET)
     pools = _pools(ledger, admission, data["isolated_instrument_id"])
@@ -45,7 +44,7 @@ def apply_collateral(
         lambda row: "isolated_instrument_id is needed for a TRANSFER",
     )
     recent = ledger.recent_ids("collateral", partition)
-    _require_fresh(ledger, admission, ("collateral", partition), data["collateral_id"])
+    hashed = _require_fresh(recent, admission, data["collateral_id"])
     rows = np.flatnonzero(admission.ok)
     buckets, cross = _buckets(
         ledger, partition, [data["account_id"][r] for r in rows.tolist()], pools[rows]
@@ -61,19 +60,19 @@ def apply_collateral(
         ledger.book.post(bucket, asset, amount)
     for row in rows[kind[rows] != TRANSFER].tolist():
         ledger.external_e8[partition, data["asset"][row]] += int(amount_e8[row])
-    recent.remember([data["collateral_id"][row] for row in rows.tolist()])
+    recent.remember(hashed[rows])
+    _applied(ledger, block, columns, rows, entries[0][0])
     touched = np.unique(np.concatenate([entries[0][0], entries[1][0]]))
     return Applied(len(rows), admission.refused, touched, movements)
 
 
-def apply_transfers(
-    ledger: Ledger, partition: int, keys: Sequence[bytes | None], columns: Columns
-) -> Applied:
+def apply_transfers(ledger: Ledger, block: Block, columns: Columns) -> Applied:
     """Legs of transfers, each once: an amount of an asset, or a position with its cost."""
     admission, data, rules = Admission(columns), columns.data, ledger.rules
+    partition = block.partition
     admission.require_text("account_id", "transfer_id", "bucket")
-    admission.require_key(keys, data["account_id"])
-    ledger.require_partition(admission, partition)
+    admission.require_key(block.keys, data["account_id"])
+    ledger.require_partition(admission, block.partition)
     admission.require_time()
     for field in ("amount_e8", "quantity_e8", "cost_e8"):
         admission.require_range(field)
@@ -84,7 +83,8 @@ def apply_transfers(
         admission, data["instrument_id"], rules.number, Reason.UNKNOWN_INSTRUMENT
     )
     ids = [f"{name}#{leg}" for name, leg in zip(data["transfer_id"], data["leg"], strict=True)]
-    _require_fresh(ledger, admission, ("transfers", partition), ids)
+    recent = ledger.recent_ids("transfers", partition)
+    hashed = _require_fresh(recent, admission, ids)
     rows = np.flatnonzero(admission.ok)
     buckets, _ = _buckets(
         ledger, partition, [data["account_id"][r] for r in rows.tolist()], pools[rows]
@@ -100,8 +100,14 @@ def apply_transfers(
         deltas = (data["quantity_e8"][rows][held], data["cost_e8"][rows][held])
         add_positions(ledger.book, rules, partition, position, deltas)
     _end_takeovers(ledger, buckets, data, rows)
-    ledger.recent_ids("transfers", partition).remember([ids[row] for row in rows.tolist()])
+    recent.remember(hashed[rows])
+    _applied(ledger, block, columns, rows, buckets)
     return Applied(len(rows), admission.refused, np.unique(buckets), movements)
+
+
+def _applied(ledger: Ledger, block: Block, columns: Columns, rows: Int64s, buckets: Int64s) -> None:
+    accounts = ledger.book.buckets["account"][buckets]
+    ledger.book.applied(block.topic, accounts, block.offsets[columns.rows[rows]])
 
 
 def _end_takeovers(ledger: Ledger, buckets: Int64s, data: dict[str, Any], rows: Int64s) -> None:
@@ -166,14 +172,15 @@ def _numbers(
     return np.maximum(found, -1)
 
 
-def _require_fresh(
-    ledger: Ledger, admission: Admission, place: tuple[str, int], ids: Sequence[str]
-) -> None:
+def _require_fresh(recent: RecentIds, admission: Admission, ids: Sequence[str]) -> UInt64s:
+    """Refuse ids that were seen; returns the hashes of all."""
+    hashed = hashes(ids)
     admission.require(
-        ledger.recent_ids(*place).first_seen(ids, admission.ok),
+        recent.first_seen(hashed, admission.ok),
         Reason.DUPLICATE_ID,
         lambda row: f"id {ids[row]!r} was seen before",
     )
+    return hashed
 
 
 def _buckets(

@@ -1,25 +1,22 @@
 """A block of fills into the book: refuse what breaks a rule, add up the rest."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from risk.valuation import contract_value
-from schemas.block import Columns, Int64s
+from schemas.block import Block, Columns, Int64s
 from schemas.dead_letter import DeadLetterReason as Reason
 from schemas.units import multiply_e8
 from streams.state.account_book import CROSS
 from streams.state.admission import Admission, Bools, fits_running
 from streams.state.ledger import Applied, Ledger
 from streams.state.postings import add_positions, post_slices
+from streams.state.recent_ids import UInt64s, hashes
 
 SELL = 1
 ISOLATED = 1
 
 
-def apply_fills(
-    ledger: Ledger, partition: int, keys: Sequence[bytes | None], columns: Columns
-) -> Applied:
+def apply_fills(ledger: Ledger, block: Block, columns: Columns) -> Applied:
     """Apply the rows that keep every rule, in their order.
 
     A fill adds signed quantity and cost to a position of its bucket (a SPOT fill moves two
@@ -27,7 +24,8 @@ def apply_fills(
     into its isolated bucket.
     """
     admission = Admission(columns)
-    instruments, fee_assets = _admit(ledger, partition, keys, admission)
+    hashed = hashes(columns.data["fill_id"])
+    instruments, fee_assets = _admit(ledger, block, admission, hashed)
     data = columns.data
     sign = np.where(data["side"] == SELL, -1, 1)
     signed_e8 = np.where(admission.ok, sign * data["quantity_e8"], 0)
@@ -46,7 +44,7 @@ def apply_fills(
             f"({data['quantity_e8'][row]} x {data['price_e8'][row]})"
         ),
     )
-    booking = _Booking(ledger, partition, columns, instruments, fee_assets)
+    booking = _Booking(ledger, block, columns, instruments, fee_assets)
     while True:  # again only where a sum would leave 18 digits, without the row that would do it
         rows = np.flatnonzero(admission.ok)
         overflow = booking.prepare(rows, signed_e8[rows], value_e8[rows], base_e8[rows])
@@ -60,18 +58,18 @@ def apply_fills(
             lambda row: "the account's position or balance would be beyond 18 digits",
         )
     booking.book()
-    ledger.fill_ids(partition).remember([data["fill_id"][row] for row in rows.tolist()])
+    ledger.fill_ids(block.partition).remember(hashed[rows])
     return Applied(len(rows), admission.refused, booking.touched())
 
 
 def _admit(
-    ledger: Ledger, partition: int, keys: Sequence[bytes | None], admission: Admission
+    ledger: Ledger, block: Block, admission: Admission, hashed: UInt64s
 ) -> tuple[Int64s, Int64s]:
     """Every rule that needs only the row itself; returns instrument and fee asset numbers."""
     rules, data = ledger.rules, admission.columns.data
     admission.require_text("account_id", "fill_id", "instrument_id", "fee_asset")
-    admission.require_key(keys, data["account_id"])
-    ledger.require_partition(admission, partition)
+    admission.require_key(block.keys, data["account_id"])
+    ledger.require_partition(admission, block.partition)
     admission.require_time()
     instruments = admission.numbers("instrument_id", rules.number, Reason.UNKNOWN_INSTRUMENT)
     fee_assets = admission.numbers("fee_asset", rules.asset_number, Reason.UNKNOWN_ASSET)
@@ -107,7 +105,7 @@ def _admit(
             lambda row: f"quantity_e8 {quantity[row]} is no multiple of {lot[row]}",
         )
     admission.require(
-        ledger.fill_ids(partition).first_seen(data["fill_id"], admission.ok),
+        ledger.fill_ids(block.partition).first_seen(hashed, admission.ok),
         Reason.DUPLICATE_ID,
         lambda row: f"fill_id {data['fill_id'][row]!r} was seen before",
     )
@@ -120,13 +118,14 @@ class _Booking:
     def __init__(
         self,
         ledger: Ledger,
-        partition: int,
+        block: Block,
         columns: Columns,
         instruments: Int64s,
         fee_assets: Int64s,
     ) -> None:
         self._ledger = ledger
-        self._partition = partition
+        self._partition = block.partition
+        self._offsets = block.offsets[columns.rows]
         self._data = columns.data
         self._instruments = instruments
         self._fee_assets = fee_assets
@@ -139,6 +138,7 @@ class _Booking:
         isolated = (data["margin_mode"][rows] == ISOLATED) & ~spot
         names = data["account_id"]
         accounts = book.account_rows([names[row] for row in rows.tolist()], self._partition)
+        self._applied = (accounts, self._offsets[rows])
         self._cross = book.bucket_rows(accounts, np.full(len(rows), CROSS, np.int64))
         self._bucket = book.bucket_rows(accounts, np.where(isolated, instruments, CROSS))
         self._held = ~spot
@@ -168,6 +168,7 @@ class _Booking:
 
     def book(self) -> None:
         ledger = self._ledger
+        ledger.book.applied("fills", *self._applied)
         for balance, amount_e8 in self._entries:
             np.add.at(ledger.book.balances["amount_e8"], balance, amount_e8)
         post_slices(ledger.book, ledger.rules, self._partition, "fees", self._fees)

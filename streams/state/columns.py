@@ -46,6 +46,8 @@ class ColumnTable(Generic[Key]):
     def rows(self, keys: Iterable[Key]) -> Int64s:
         """The rows of many keys, one lookup each; zeroed ones for those that are new."""
         listed, row_of = list(keys), self._row_of
+        if not row_of and len(set(listed)) == len(listed):
+            return self._fill(listed)
         found = [row_of.get(key, -1) for key in listed]
         if -1 in found:
             for place, row in enumerate(found):
@@ -85,6 +87,15 @@ class ColumnTable(Generic[Key]):
         self._row_of[key] = row
         self.live[row] = True
         return row
+
+    def _fill(self, keys: list[Key]) -> Int64s:
+        """All rows of an empty table at once: how a large book comes back."""
+        self.keys, self._free = list(keys), []
+        while self.capacity < len(keys):
+            self._double()
+        self._row_of.update(zip(keys, range(len(keys)), strict=True))
+        self.live[: len(keys)] = True
+        return np.arange(len(keys))
 
     def _double(self) -> None:
         size = self.capacity

@@ -1,11 +1,12 @@
 """Funding payments, each applied to a partition between the fills before and after its time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from schemas.block import Columns, Int64s
+from schemas.block import Block, Columns, Int64s
 from streams.state.apply_entries import apply_funding
 from streams.state.ledger import Ledger
 
@@ -18,6 +19,8 @@ class Payment:
     instrument: int
     rate: float
     mark_e8: int
+    source: tuple[int, int] = (0, 0)
+    """Partition and offset of its record on `funding`: what tells that it was paid."""
 
 
 class Funding:
@@ -28,29 +31,35 @@ class Funding:
     same positions, although payments are read long before the fills.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, ends: Callable[[int], dict[str, int]]) -> None:
+        """`ends(partition)`: by account topic, the offset behind what is applied."""
         self._ledger = ledger
+        self._ends = ends
         self._payments: list[Payment] = []
+        self._read_to: dict[int, int] = {}
         self._pending: dict[int, list[Payment]] = {}
         """What a partition has not had yet, in the order of time."""
+        self._paid: dict[int, list[dict[str, Any]]] = {}
 
-    def take(self, time_us: int, instrument: int, rate: float, mark_e8: int) -> None:
-        payment = Payment(time_us, instrument, rate, mark_e8)
+    def take(self, payment: Payment) -> None:
+        partition, offset = payment.source
+        self._read_to[partition] = offset + 1
         for payments in (self._payments, *self._pending.values()):
             payments.append(payment)
             payments.sort()
 
-    def between(self, partition: int, topic: str, columns: Columns) -> Iterator[Columns]:
+    def between(self, block: Block, columns: Columns) -> Iterator[Columns]:
         """The rows of a block in runs; what is due before a run is paid before it is yielded."""
-        if topic == "fills":
-            for payment in list(self._of(partition)):
+        if block.topic == "fills":
+            for payment in list(self._of(block.partition)):
                 later = np.flatnonzero(columns.data["event_time"] > payment.time_us)
                 if not len(later):
                     break
                 if later[0]:
                     yield columns.chosen(np.arange(later[0]))
                     columns = columns.chosen(np.arange(later[0], len(columns)))
-                self._pay(partition, payment)
+                here = int(block.offsets[columns.rows[0]])
+                self._pay(block.partition, payment, {"fills": here})
         yield columns
 
     def due(self, clock_us: int) -> list[Int64s]:
@@ -61,17 +70,42 @@ class Funding:
             for payment in list(self._of(partition)):
                 if payment.time_us > clock_us:
                     break
-                touched.append(self._pay(partition, payment))
+                touched.append(self._pay(partition, payment, {}))
         return touched
+
+    def paid(self, partition: int) -> list[dict[str, Any]]:
+        """What was paid since the last call, in JSON, with the offsets between which it fell."""
+        return self._paid.pop(partition, [])
+
+    def state(self, partition: int) -> dict[str, Any]:
+        """What a partition has had, in JSON: all that was read up to an offset but what pends."""
+        return {
+            "read_to": {str(number): end for number, end in self._read_to.items()},
+            "pending": [list(payment.source) for payment in self._of(partition)],
+        }
+
+    def restore(self, partition: int, state: Mapping[str, Any]) -> None:
+        """What pends is what pended at `state`, and what was read since."""
+        pending = {tuple(source) for source in state["pending"]}
+        read_to = state["read_to"]
+        self._pending[partition] = [
+            payment
+            for payment in self._payments
+            if payment.source in pending
+            or payment.source[1] >= read_to.get(str(payment.source[0]), 0)
+        ]
 
     def forget(self, partition: int) -> None:
         self._pending.pop(partition, None)
+        self._paid.pop(partition, None)
 
     def _of(self, partition: int) -> list[Payment]:
         return self._pending.setdefault(partition, list(self._payments))
 
-    def _pay(self, partition: int, payment: Payment) -> Int64s:
+    def _pay(self, partition: int, payment: Payment, ends: dict[str, int]) -> Int64s:
         self._of(partition).remove(payment)
+        told = {"source": list(payment.source), "ends": self._ends(partition) | ends}
+        self._paid.setdefault(partition, []).append(told)
         return apply_funding(
             self._ledger, partition, payment.instrument, (payment.rate, payment.mark_e8)
         )

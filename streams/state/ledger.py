@@ -17,6 +17,12 @@ from streams.state.recent_ids import RecentIds
 from streams.state.rules import Rules
 
 INSURANCE = "@insurance:"
+WRONG_PARTITIONER = 20
+"""So many strangers in a block, and more than half of its accounts, are no accident."""
+
+
+class WrongPartitionerError(RuntimeError):
+    """A producer sends accounts to other partitions than ours: nothing it sends can be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,14 @@ class Ledger:
             for name in set(names)
             if known(name) is None and (home := partition_of(name, self.partitions)) != partition
         }
+        if len(strangers) > max(WRONG_PARTITIONER, len(set(names)) // 2):
+            name, home = next(iter(strangers.items()))
+            raise WrongPartitionerError(
+                f"{len(strangers)} of {len(set(names))} accounts on partition {partition} of "
+                f"{self.partitions} do not belong there ({name!r} belongs on {home}): the producer "
+                "must partition keys by murmur2, as Java's clients do (librdkafka: "
+                "partitioner=murmur2_random), and know the topic's true number of partitions"
+            )
         if strangers:
             admission.require(
                 np.array([name not in strangers for name in names], np.bool_),
@@ -101,19 +115,21 @@ class Ledger:
         self._cleared_us[name] = record["event_time"]
         self.watched.discard(name)
         row = self.book.accounts.find(name)
-        accounts = self.book.accounts
-        if row is not None and record["event_time"] >= accounts["quarantined_at_us"][row]:
-            accounts["quarantined"][row] = False
+        if row is not None:
+            self._lift(row, record["event_time"])
 
-    def restore_episode(self, account_id: str, pool: str, episode: int) -> None:
-        """A bucket's episodes go on from this number, where it is in the book."""
-        account = self.book.accounts.find(account_id)
-        instrument = CROSS if pool == "cross" else self.rules.number.get(pool)
-        if account is None or instrument is None:
-            return
-        bucket = self.book.bucket_rows(np.array([account]), np.array([instrument]))
-        column = self.book.buckets["episode"]
-        column[bucket] = np.maximum(column[bucket], episode)
+    def clear_quarantines(self, partition: int) -> None:
+        """Lift the quarantines of a partition that were cleared while nobody held it."""
+        accounts = self.book.accounts
+        mine = accounts.live & accounts["quarantined"] & (accounts["partition"] == partition)
+        for row in np.flatnonzero(mine).tolist():
+            self._lift(row, self._cleared_us.get(str(accounts.keys[row]), -1))
+
+    def _lift(self, row: int, cleared_us: int) -> None:
+        accounts = self.book.accounts
+        if cleared_us >= accounts["quarantined_at_us"][row] and accounts["quarantined"][row]:
+            accounts["quarantined"][row] = False
+            accounts["dirty"][row] = True
 
     def exempt(self, accounts: Int64s) -> NDArray[np.bool_]:
         """bool[n]: accounts (rows) that are watched and called but not liquidated."""

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
+from xxhash import xxh3_64_intdigest
 
 UInt64s = NDArray[np.uint64]
 Bools = NDArray[np.bool_]
@@ -20,29 +20,45 @@ class RecentIds:
     """
 
     def __init__(self, window: int = WINDOW) -> None:
-        self._window = window
+        self.window = window
         self._young: set[int] = set()
         self._newer: UInt64s = np.empty(0, np.uint64)
         self._older: UInt64s = np.empty(0, np.uint64)
+        self._unsaved: list[UInt64s] = []
 
-    def first_seen(self, ids: Sequence[str], considered: Bools) -> Bools:
-        """bool[n]: not among the recent ids, nor earlier in `ids` where `considered`.
+    def first_seen(self, hashed: UInt64s, considered: Bools) -> Bools:
+        """bool[n]: not among the recent ids, nor earlier in `hashed` where `considered`.
 
         Rows that are not considered come out True. Nothing is remembered yet.
         """
-        fresh = np.ones(len(ids), np.bool_)
+        fresh = np.ones(len(hashed), np.bool_)
         rows = np.flatnonzero(considered)
         if len(rows):
-            fresh[rows] = self._first(hashes([ids[row] for row in rows.tolist()]))
+            fresh[rows] = self._first(hashed[rows])
         return fresh
 
-    def remember(self, ids: Sequence[str]) -> None:
-        self._young.update(hashes(ids).tolist())
+    def remember(self, hashed: UInt64s) -> None:
+        if len(hashed):
+            self._unsaved.append(hashed)
+            self._take(hashed)
+
+    def unsaved(self) -> UInt64s:
+        """What was remembered since the last call."""
+        hashed = np.concatenate([np.empty(0, np.uint64), *self._unsaved])
+        self._unsaved.clear()
+        return hashed
+
+    def load(self, hashed: UInt64s) -> None:
+        """Remember what was saved, the oldest first."""
+        self._take(hashed)
+
+    def _take(self, hashed: UInt64s) -> None:
+        self._young.update(hashed.tolist())
         if len(self._young) >= YOUNG_LIMIT:
             young = np.fromiter(self._young, np.uint64, len(self._young))
             self._newer = np.sort(np.concatenate([self._newer, young]))
             self._young.clear()
-            if len(self._newer) >= self._window:
+            if len(self._newer) >= self.window:
                 self._older, self._newer = self._newer, np.empty(0, np.uint64)
 
     def _first(self, hashed: UInt64s) -> Bools:
@@ -57,5 +73,6 @@ class RecentIds:
 
 
 def hashes(ids: Sequence[str]) -> UInt64s:
-    """64-bit hashes of texts, the same in every process."""
-    return pl.Series(ids, dtype=pl.String).hash(seed=0).to_numpy()
+    """64-bit hashes of texts, the same in every process and every release: they are stored."""
+    digests = (xxh3_64_intdigest(one.encode()) for one in ids)
+    return np.fromiter(digests, np.uint64, len(ids))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from aiokafka.structs import TopicPartition
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 from faust.types import TP, ConsumerMessage
 
@@ -26,7 +27,27 @@ class CommittedReader(AIOKafkaConsumerThread):  # type: ignore[misc]
     def _create_worker_consumer(self, transport: Any) -> Any:
         client = super()._create_worker_consumer(transport)
         client._isolation_level = "read_committed"  # Faust sets it for its own exactly-once only
+        # Faust takes its app's assignor for apps with tables only, and else one that gives the
+        # topics of a partition to different workers
+        client._partition_assignment_strategy = [self.app.assignor]
         return client
+
+    async def positions(self) -> dict[TP, int]:
+        """Where the client reads on, behind transaction markers too, which no block holds."""
+        client = self._ensure_consumer()
+        assigned = client.assignment()
+        return {TP(*tp): await client.position(tp) for tp in assigned}
+
+    async def seek_all(self, offsets: Mapping[TP, int]) -> None:
+        """All at once: a call for each would cross the threads that often."""
+        client = self._ensure_consumer()
+        for tp, offset in offsets.items():
+            client.seek(TopicPartition(*tp), offset)
+
+    async def leave_group(self) -> None:
+        coordinator = self._ensure_consumer()._coordinator
+        coordinator._group_instance_id = None  # aiokafka keeps static members in the group
+        await coordinator.close()
 
 
 class BlockConsumer(Consumer):  # type: ignore[misc]
@@ -77,10 +98,21 @@ class BlockConsumer(Consumer):  # type: ignore[misc]
         partitions = self.assignment()
         starts = dict(await self.earliest_offsets(*partitions))
         for tp in partitions:
-            position = read_from(tp.topic, tp.partition)
-            starts[tp] = max(starts.get(tp, 0), position or 0)
-            await self._seek(tp, starts[tp])
+            starts[tp] = max(starts.get(tp, 0), read_from(tp.topic, tp.partition) or 0)
+        await self._thread.call_thread(self._thread.seek_all, starts)
         return starts
+
+    async def positions(self) -> dict[TP, int]:
+        """Where the next record of each assigned partition would be."""
+        found: dict[TP, int] = await self._thread.call_thread(self._thread.positions)
+        return found
+
+    async def leave(self) -> None:
+        """Leave the group at once: a static member otherwise holds its partitions until it expires.
+
+        Sent before Faust stops, so that others go on while this worker still shuts down.
+        """
+        await self._thread.call_thread(self._thread.leave_group)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         self.blocks.forget((tp.topic, tp.partition) for tp in revoked)

@@ -8,8 +8,11 @@ from typing import Any, cast
 import faust
 from faust.transport.drivers.aiokafka import Transport
 
+from streams.transport.assignor import StickyAssignor
 from streams.transport.consumer import BlockConsumer
 
+HEARTBEAT_S = 0.5
+"""How soon a member hears that another one is gone."""
 ReadFrom = Callable[[str, int], int | None]
 
 
@@ -52,11 +55,12 @@ def block_app(
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=instance,
         broker_session_timeout=session_timeout_s,
-        broker_heartbeat_interval=min(3, session_timeout_s / 3),
+        broker_heartbeat_interval=HEARTBEAT_S,
         broker_commit_interval=1.0,
         broker_max_poll_records=fetch_records,
         consumer_max_fetch_size=8 * 1024 * 1024,
         table_standby_replicas=0,
+        PartitionAssignor=StickyAssignor,
         topic_allow_declare=False,
         topic_disable_leader=True,
         stream_wait_empty=False,  # it would wait for acknowledgements that Faust never sees

@@ -37,11 +37,20 @@ class Publisher:
         self._failed: KafkaError | None = None
         self.published: Counter[str] = Counter()
 
-    def publish(self, topic: str, key: str | bytes | None, value: bytes, headers: Headers) -> None:
+    def publish(
+        self,
+        topic: str,
+        key: str | bytes | None,
+        value: bytes,
+        headers: Headers | None = None,
+        partition: int | None = None,
+    ) -> None:
+        """Queue a record; without a `partition` its key chooses one."""
+        place = {} if partition is None else {"partition": partition}
         while True:
             try:
                 self._producer.produce(
-                    topic, value, key, headers=headers, on_delivery=self._delivered
+                    topic, value, key, headers=headers, on_delivery=self._delivered, **place
                 )
             except BufferError:
                 self._producer.poll(0.1)  # the queue is full: let deliveries drain it

@@ -34,6 +34,8 @@ class Driver:
         self.block_size = block_size
         self.exchange = build(config)
         self.cycle = Cycle(PARTITIONS, ladder=ladder)
+        for number in range(PARTITIONS):
+            self.cycle.take_partition(number, {})
         self.outputs: list[Output] = []
         self.sent: Counter[str] = Counter()
         self._end: dict[Log, int] = defaultdict(int)

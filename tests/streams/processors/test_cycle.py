@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from schemas.record_codec import encode
 from schemas.units import E8
 from streams.processors.outputs import Output
-from tests.simulation.driver import WRITTEN_MS, block_of
+from streams.state.partition_log import Image
+from tests.simulation.driver import WRITTEN_MS
 from tests.streams.state.exchange import NOW_US, Bench, deposit, fill, instrument, mark, risk_params
 
 SECOND_US = 1_000_000
@@ -121,16 +121,22 @@ def test_a_takeover_leaves_nothing_and_conserves_everything() -> None:
     assert states["alice"]["positions"] == []
 
 
-def test_a_rebuilt_book_goes_on_counting_episodes() -> None:
+def test_a_book_from_the_changelog_goes_on_with_the_episode() -> None:
     story = leveraged()
     story.tick(45_400)
-    again = leveraged()
-    states = [dict(one.values) for one in story.outputs if one.topic == "margin-state"]
-    run = [(b"alice", encode("margin_state", state)) for state in states]
-    again.cycle.restore_episodes(block_of("margin-state", 0, list(run)))
+    image = Image()
+    for pairs in story.cycle.log.records({0: story.cycle.ends(0)}).values():
+        image.take(pairs)
+    again = Story()
+    again.cycle.take_partition(0, image.records)
     again.tick(45_400)
-    first = next(one for one in again.outputs if one.topic == "margin-calls")
-    assert first.output_id == "alice/cross/2/1"
+    assert again.said() == []  # the warning stands and was published
+    assert [one.key for one in again.outputs] == ["alice"]  # but where she stands is said anew
+    again.tick_number = 10
+    again.tick(44_900)
+    again.tick(44_900)
+    ids = [one.output_id for one in again.outputs if one.topic == "liquidations"]
+    assert ids == ["alice/cross/1/3", "alice/cross/1/4"]
 
 
 def test_a_tick_from_the_future_does_not_move_the_clock() -> None:

@@ -80,6 +80,13 @@ def mark(number: int, name: str = "BTC-PERP", price: int = 50_000, **more: Any) 
     }  # fmt: skip
 
 
+def funding(number: int, **more: Any) -> Record:
+    return {
+        "event_time": NOW_US + number, "instrument_id": "BTC-PERP", "funding_id": f"p-{number}",
+        "rate": 0.0001, "mark_e8": 60_000 * E8, **more,
+    }  # fmt: skip
+
+
 class Bench:
     """A cycle with the small exchange listed, and blocks fed to it in order."""
 
@@ -87,6 +94,8 @@ class Bench:
         self.cycle = Cycle(partitions, **settings)
         self.partitions = partitions
         self._end: dict[tuple[str, int], int] = {}
+        for number in range(partitions):
+            self.cycle.take_partition(number, {})
         for record in INSTRUMENTS:
             self.send("instruments", record)
         for one in ASSETS:

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from schemas.units import E8
 from tests.reference.ledger import ClerksBook
-from tests.streams.state.exchange import INSTRUMENTS, NOW_US, Bench, deposit, fill, mark
+from tests.streams.state.exchange import (
+    INSTRUMENTS,
+    Bench,
+    deposit,
+    fill,
+    funding,
+    mark,
+)
 
 ACCOUNTS = ("alice", "bob", "carol")
 QUANTITIES = st.integers(1, 5).map(lambda lots: lots * E8)
@@ -113,18 +120,11 @@ def test_an_isolated_transfer_moves_between_two_buckets() -> None:
     assert bench.cycle.ledger.external_e8 == {(0, "USDT"): 10_000 * E8}
 
 
-def payment(**more: Any) -> dict[str, Any]:
-    return {
-        "event_time": NOW_US + 10, "instrument_id": "BTC-PERP", "funding_id": "one",
-        "rate": 0.0001, "mark_e8": 60_000 * E8, **more,
-    }  # fmt: skip
-
-
 def test_funding_is_paid_by_longs_to_shorts_and_once() -> None:
     bench = Bench()
     bench.send("fills", fill(1, "alice"), fill(2, "bob", side="SELL"))
-    bench.send("funding", payment())
-    bench.send("funding", payment())
+    bench.send("funding", funding(10))
+    bench.send("funding", funding(10))
     assert bench.balances() == {}, "not before its time"
     bench.send("prices", mark(10))
     bench.cycle.decide()
@@ -141,11 +141,11 @@ def test_funding_falls_between_the_fills_before_and_after_its_time() -> None:
     fills = [fill(1, "alice"), fill(2, "bob", side="SELL"), fill(20, "alice", quantity_e8=5 * E8)]
     live, rebuilt = Bench(), Bench()
     live.send("fills", *fills[:2])
-    live.send("funding", payment())
+    live.send("funding", funding(10))
     live.send("prices", mark(10))
     live.cycle.decide()
     live.send("fills", *fills[2:])
-    rebuilt.send("funding", payment())
+    rebuilt.send("funding", funding(10))
     rebuilt.send("fills", *fills)
     assert rebuilt.balances() == live.balances() != {}
     assert rebuilt.positions() == live.positions()

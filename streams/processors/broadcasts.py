@@ -1,0 +1,161 @@
+"""What every worker hears: prices, instruments, assets, rules, account settings, funding."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from schemas.block import Block, Columns
+from schemas.block_decode import decode, decode_rows
+from schemas.dead_letter import DeadLetterReason, Refusal, RefusedRecord
+from schemas.topics import BY_NAME
+from schemas.units import US_PER_MS
+from streams.processors.dead_letters import DeadLetters
+from streams.processors.outputs import Output
+from streams.state.admission import Admission
+from streams.state.funding import Funding, Payment
+from streams.state.ledger import Ledger
+from streams.state.mark_board import MarkBoard, price_in_range
+from streams.state.recent_ids import RecentIds, hashes
+from streams.state.rules import Rules
+
+AHEAD_US = 60_000_000
+"""A tick further ahead than this of the time at which it was written is refused."""
+
+
+class Broadcasts:
+    """Takes blocks of the broadcast topics, and keeps the letters of what they refuse.
+
+    Every worker refuses the same records; who holds partition 0 writes their letters, once.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        board: MarkBoard,
+        funding: Funding,
+        letters: DeadLetters,
+        catch_up: Callable[[], None],
+    ) -> None:
+        self._ledger = ledger
+        self._board = board
+        self._funding = funding
+        self._letters = letters
+        self._catch_up = catch_up
+        self._funding_ids = RecentIds()
+        self._written: list[tuple[str, int, Output]] = []
+        """Place, offset and letter of every refused record."""
+
+    def take(self, block: Block) -> int:
+        """Returns how many records were refused."""
+        refused = self._prices(block) if block.topic == "prices" else self._records(block)
+        place = f"{block.topic}-{block.partition}"
+        for letter in self._letters.write(block, refused, self._board.clock_us, 0):
+            self._written.append((place, int(letter.values["offset"]), letter))
+        return len(refused)
+
+    def letters_after(self, written: dict[str, int]) -> list[Output]:
+        """The letters at or after these offsets, by "topic-partition"; the offsets move on."""
+        outputs = []
+        for place, offset, letter in self._written:
+            if offset >= written.get(place, 0):
+                outputs.append(letter)
+                written[place] = offset + 1
+        return outputs
+
+    def _prices(self, block: Block) -> list[Refusal]:
+        decoded = decode(block, "mark")
+        if names_unknown(self._ledger.rules, decoded.columns):
+            self._catch_up()
+        admission = Admission(decoded.columns)
+        data = decoded.columns.data
+        admission.require_text("instrument_id", "source")
+        admission.require_time()
+        written_us = block.timestamps_ms[decoded.columns.rows] * US_PER_MS
+        admission.require(
+            (written_us <= 0) | (data["event_time"] <= written_us + AHEAD_US),
+            DeadLetterReason.TIME_OUT_OF_RANGE,
+            lambda row: (
+                f"event_time {data['event_time'][row]} us is ahead of the record's own "
+                f"time {written_us[row]} us: it would move the clock of decisions"
+            ),
+        )
+        numbers = admission.numbers(
+            "instrument_id", self._ledger.rules.number, DeadLetterReason.UNKNOWN_INSTRUMENT
+        )
+        marks = data["mark_e8"]
+        admission.require(
+            marks > 0,
+            DeadLetterReason.NON_POSITIVE_PRICE,
+            lambda row: f"mark_e8 {marks[row]} is not positive",
+        )
+        admission.require(
+            price_in_range(marks),
+            DeadLetterReason.AMOUNT_OUT_OF_RANGE,
+            lambda row: f"mark_e8 {marks[row]} is beyond 18 digits",
+        )
+        admission.require_range("index_e8")
+        rows = np.flatnonzero(admission.ok)
+        offsets = block.offsets[decoded.columns.rows[rows]].tolist()
+        self._board.resize(len(self._ledger.rules.instruments))
+        self._board.take(
+            numbers[rows],
+            decoded.columns.chosen(rows),
+            [f"{block.topic}-{block.partition}-{offset}" for offset in offsets],
+        )
+        return [*decoded.refused, *admission.refused]
+
+    def _records(self, block: Block) -> list[Refusal]:
+        rows, refused = decode_rows(block, BY_NAME[block.topic].record)
+        take = {
+            "instruments": self._ledger.rules.take_instrument,
+            "assets": self._ledger.rules.take_asset,
+            "risk-params": lambda r: self._ledger.rules.take_risk_params(r, self._board.clock_us),
+            "accounts": self._ledger.take_account,
+            "funding": self._take_funding,
+        }[block.topic]
+        for row, record in rows:
+            try:
+                if block.topic == "funding":
+                    record["source"] = (block.partition, int(block.offsets[row]))
+                take(record)
+            except RefusedRecord as refusal:
+                refused.append(Refusal(row, refusal.reason, refusal.message))
+            except ValueError as error:
+                refused.append(
+                    Refusal(row, DeadLetterReason.AMOUNT_OUT_OF_RANGE, f"{block.topic}: {error}")
+                )
+        self._board.resize(len(self._ledger.rules.instruments))
+        return refused
+
+    def _take_funding(self, record: dict[str, Any]) -> None:
+        name, identity = record["instrument_id"], record["funding_id"]
+        instrument = self._ledger.rules.number.get(name)
+        if instrument is None:
+            message = f"instrument_id {name!r} is not known"
+            raise RefusedRecord(DeadLetterReason.UNKNOWN_INSTRUMENT, message)
+        if record["mark_e8"] <= 0:
+            message = f"mark_e8 {record['mark_e8']} is not positive"
+            raise RefusedRecord(DeadLetterReason.NON_POSITIVE_PRICE, message)
+        if not abs(record["rate"]) <= 1:
+            message = f"rate {record['rate']} is not between -1 and 1"
+            raise RefusedRecord(DeadLetterReason.AMOUNT_OUT_OF_RANGE, message)
+        if not self._funding_ids.first_seen(hashes([identity]), np.ones(1, np.bool_))[0]:
+            message = f"funding_id {identity!r} was seen before"
+            raise RefusedRecord(DeadLetterReason.DUPLICATE_ID, message)
+        self._funding_ids.remember(hashes([identity]))
+        time_us, rate, mark_e8 = record["event_time"], record["rate"], record["mark_e8"]
+        self._funding.take(Payment(time_us, instrument, rate, mark_e8, record["source"]))
+
+
+def names_unknown(rules: Rules, columns: Columns) -> bool:
+    """Whether an instrument or asset is named that was not heard of yet."""
+    for field, known in (
+        ("instrument_id", rules.number),
+        ("isolated_instrument_id", rules.number),
+        ("fee_asset", rules.asset_number),
+        ("asset", rules.asset_number),
+    ):
+        if not set(columns.data.get(field, ())) - {None} <= known.keys():
+            return True
+    return False

@@ -1,0 +1,144 @@
+"""The partitions that a worker holds: taken over, worked on turn by turn, made durable, lost."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+from schemas.block import Block
+from schemas.record_codec import encode
+from schemas.topics import BY_NAME
+from streams.processors.cycle import Cycle
+from streams.processors.outputs import Output
+from streams.state.partition_log import OPENING
+from streams.transport.transaction import Journal, PartitionLostError, Record
+
+log = logging.getLogger(__name__)
+VERSION = b"1"
+
+
+class Outcome(Protocol):
+    """What `submit` gives back: a commit under way."""
+
+    def result(self) -> Any: ...
+
+
+Submit = Callable[[Callable[[], None]], Outcome]
+
+
+class Shards:
+    """Turns of a cycle, each durable a partition at a time: outputs and state, all or nothing.
+
+    A turn ends by handing its commits to `submit`; the next turn is worked on meanwhile, and its
+    end waits for them. Blocks are done when their partition's commit is. A partition whose journal
+    says that another worker has taken it is dropped at once: what it would have published is not.
+    """
+
+    def __init__(self, cycle: Cycle, changelog: str, submit: Submit) -> None:
+        self.cycle = cycle
+        self._changelog = changelog
+        self._submit = submit
+        self._journals: dict[int, Journal] = {}
+        self._under_way: list[tuple[int, Outcome, Counter[str]]] = []
+        self._undone: list[Block] = []
+        """Blocks whose commits are under way."""
+        self.published: Counter[str] = Counter()
+        """Outputs that are durable, by topic."""
+        self.lost: set[int] = set()
+        """Partitions that were taken from us and not given back since."""
+
+    @property
+    def held(self) -> frozenset[int]:
+        return frozenset(self._journals)
+
+    def take_over(self, partition: int, journal: Journal, image: Mapping[bytes, bytes]) -> None:
+        """Hold a partition whose changelog, read after `journal` was opened, is `image`.
+
+        It is lost at once where another worker has opened its journal since.
+        """
+        self.cycle.take_partition(partition, image)
+        self._journals[partition] = journal
+        self.lost.discard(partition)
+        try:
+            journal.commit([Record(self._changelog, *OPENING, partition=partition)])
+        except PartitionLostError as error:
+            self._lose(partition, error)
+
+    def release(self, partition: int) -> None:
+        """Forget a partition that was given to another worker."""
+        self.settle()
+        self._drop(partition)
+        self.lost.discard(partition)
+
+    def turn(
+        self, blocks: Iterable[Block], broadcast: Iterable[Block], decide: bool
+    ) -> list[Block]:
+        """1 to 6 of the cycle; returns the blocks of the last turn, which are durable now.
+
+        Blocks of partitions that are not held are dropped: whoever holds them reads them.
+        """
+        for block in broadcast:  # 3, so that records find the rules that they need
+            self.cycle.take_broadcast(block)
+        mine = [block for block in blocks if block.partition in self._journals]  # 1
+        for block in mine:
+            self.cycle.apply(block)  # 2
+        if decide:
+            self.cycle.decide()  # 4, 5
+        done = self.settle()
+        self._commit(mine)  # 6
+        return done
+
+    def settle(self) -> list[Block]:
+        """Wait for the commits under way; the blocks that they made durable."""
+        for partition, outcome, topics in self._under_way:
+            try:
+                outcome.result()
+                self.published += topics
+            except PartitionLostError as error:
+                self._lose(partition, error)
+        self._under_way.clear()
+        done = [block for block in self._undone if block.partition in self._journals]
+        self._undone = []
+        return done
+
+    def _commit(self, blocks: list[Block]) -> None:
+        cycle = self.cycle
+        outputs: dict[int, list[Output]] = {}
+        for one in cycle.take_outputs():
+            outputs.setdefault(one.partition, []).append(one)
+        touched = {block.partition for block in blocks} | outputs.keys() | cycle.touched()
+        ends = {number: cycle.ends(number) for number in sorted(touched & self.held)}
+        for partition, pairs in cycle.log.records(ends).items():
+            applied = ",".join(f"{topic}={end}" for topic, end in ends[partition].items()).encode()
+            records = [_record(one, applied) for one in outputs.get(partition, ())]
+            records += [Record(self._changelog, *pair, partition=partition) for pair in pairs]
+            journal = self._journals[partition]
+            outcome = self._submit(_committing(journal, records))
+            topics = Counter(one.topic for one in outputs.get(partition, ()))
+            self._under_way.append((partition, outcome, topics))
+        self._undone = blocks
+
+    def _lose(self, partition: int, error: PartitionLostError) -> None:
+        log.warning("partition %d is another worker's now: %s", partition, error)
+        self._drop(partition)
+        self.lost.add(partition)
+
+    def _drop(self, partition: int) -> None:
+        self.cycle.drop_partition(partition)
+        journal = self._journals.pop(partition, None)
+        if journal is not None:
+            journal.close()
+
+
+def _committing(journal: Journal, records: list[Record]) -> Callable[[], None]:
+    return lambda: journal.commit(records)
+
+
+def _record(one: Output, applied: bytes) -> Record:
+    headers = [
+        ("plimsoll-id", one.output_id.encode()),
+        ("plimsoll-source", one.source.encode()),
+        ("plimsoll-applied", applied),
+        ("plimsoll-version", VERSION),
+    ]
+    return Record(one.topic, one.key, encode(BY_NAME[one.topic].record, one.values), headers)

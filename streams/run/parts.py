@@ -1,0 +1,30 @@
+"""Parts of a worker as its settings want them."""
+
+from collections.abc import Callable
+
+from risk.liquidation.stages import Ladder
+from streams.base.settings import Settings
+from streams.transport.publisher import Publisher
+from streams.transport.transaction import Journal, PlainJournal, TransactionJournal
+
+
+def journals(settings: Settings) -> Callable[[int], Journal]:
+    """What makes the turns of a partition durable; ValueError for neither on nor off."""
+    if settings.transactions == "on":
+        return lambda number: TransactionJournal(settings.bootstrap, f"{settings.app}-{number}")
+    if settings.transactions == "off":
+        publisher = Publisher(settings.bootstrap)
+        return lambda number: PlainJournal(publisher)
+    raise ValueError(f"transactions is {settings.transactions!r}, and must be on or off")
+
+
+def ladder(settings: Settings) -> Ladder:
+    return Ladder(
+        warning_health_ppm=settings.warning_health_ppm,
+        call_health_ppm=settings.call_health_ppm,
+        end_health_ppm=settings.end_health_ppm,
+        confirm_ticks=settings.confirm_ticks,
+        call_ms=settings.call_ms,
+        step_ms=settings.step_ms,
+        max_steps=settings.max_steps,
+    )

@@ -1,0 +1,275 @@
+"""One account's whole state as bytes: how the changelog's records are written and read.
+
+A record is little-endian 64-bit words, version 1:
+
+| words | what |
+| --- | --- |
+| 0 | version (8 bits), flags (8; 1 quarantined), counts of buckets, balances, positions (16 each) |
+| 1 | seal: a hash of all other words and their places |
+| 2-4 | offset behind the last record applied of collateral, transfers, fills |
+| 5 | quarantined at, us |
+| 5 a bucket | pool (32 bits, signed: an instrument's code, -1 cross), stage (8), escalated (8); |
+|  | episode, outputs (32 each); breaches, step (32 each); deadline, us; step deadline, us |
+| 2 a balance | bucket's place in the record, asset's code (32 each); amount e8 |
+| 3 a position | bucket's place, instrument's code (32 each); quantity e8; cost e8 |
+
+Codes are the partition's own (`Names`): an account's record means the same to every worker.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.block import Int64s
+from streams.state.account_book import CROSS, OFFSETS, AccountBook
+from streams.state.columns import ColumnTable
+from streams.state.names import Codes, Names
+
+VERSION = 1
+QUARANTINED = 1
+HEAD, BUCKET, BALANCE, POSITION = 6, 5, 2, 3
+LOW = 0xFFFF_FFFF
+UInt64s = NDArray[np.uint64]
+
+
+class ChangelogError(RuntimeError):
+    """The changelog is not what earlier workers wrote; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """Packed accounts: their rows in the book, their records, and the seal of each (uint64)."""
+
+    rows: Int64s
+    keys: list[bytes]
+    values: list[bytes]
+    seals: UInt64s
+
+
+def pack(book: AccountBook, accounts: Int64s, names: Names) -> Sealed:
+    """The records of accounts (rows of the book)."""
+    place = np.full(book.accounts.capacity, -1, np.int64)
+    place[accounts] = np.arange(len(accounts))
+    wanted = book.buckets.live & (place[book.buckets["account"]] >= 0)
+    balances = _entries(book.balances, wanted, "amount_e8")
+    positions = _entries(book.positions, wanted, "quantity_e8", "cost_e8")
+    keep = (book.buckets["episode"] != 0) | (book.buckets["breaches"] != 0)
+    keep[book.balances["bucket"][balances]] = True
+    keep[book.positions["bucket"][positions]] = True
+    buckets = np.flatnonzero(wanted & keep)
+    bucket_owner = place[book.buckets["account"]]
+    parts = [
+        _Part(BUCKET, buckets, bucket_owner[buckets]),
+        _Part(BALANCE, balances, bucket_owner[book.balances["bucket"][balances]]),
+        _Part(POSITION, positions, bucket_owner[book.positions["bucket"][positions]]),
+    ]
+    counts = [np.bincount(part.owner, minlength=len(accounts)) for part in parts]
+    if max((int(count.max(initial=0)) for count in counts), default=0) > 0xFFFF:
+        raise ValueError("an account has more than 65,535 buckets, balances or positions")
+    nth_bucket = np.zeros(book.buckets.capacity, np.int64)
+    nth_bucket[parts[0].rows] = parts[0].nth(counts[0])
+    contents = [
+        _bucket_words(book, parts[0].rows, names),
+        _entry_words(book, parts[1].rows, nth_bucket, names.assets),
+        _entry_words(book, parts[2].rows, nth_bucket, names.instruments),
+    ]
+    sizes = HEAD + BUCKET * counts[0] + BALANCE * counts[1] + POSITION * counts[2]
+    starts = np.cumsum(sizes) - sizes
+    words = np.zeros(int(sizes.sum()), np.int64)
+    _put(words, starts, _heads(book, accounts, counts))
+    at = starts + HEAD
+    for part, count, content in zip(parts, counts, contents, strict=True):
+        _put(words, at[part.owner] + part.size * part.nth(count), content)
+        at = at + part.size * count
+    seals = _seals(words, starts, sizes)
+    words[starts + 1] = seals.view(np.int64)
+    raw = words.astype("<i8", copy=False).tobytes()
+    ends = ((starts + sizes) * 8).tolist()
+    return Sealed(
+        accounts,
+        [str(book.accounts.keys[row]).encode() for row in accounts.tolist()],
+        [raw[start:end] for start, end in zip((starts * 8).tolist(), ends, strict=True)],
+        seals,
+    )
+
+
+def unpack(
+    book: AccountBook, partition: int, keys: Sequence[bytes], values: Sequence[bytes], names: Names
+) -> Int64s:
+    """Put records into the book, whose partition is empty; returns the rows of the accounts.
+
+    ChangelogError names the account whose record is damaged or of another version.
+    """
+    if not keys:
+        return np.empty(0, np.int64)
+    words, starts, counts = _checked(keys, values)
+    accounts = book.account_rows([key.decode() for key in keys], partition)
+    columns = book.accounts
+    for number, topic in enumerate(OFFSETS):
+        columns[topic][accounts] = words[starts + 2 + number]
+    columns["quarantined"][accounts] = (words[starts] >> 8) & QUARANTINED
+    columns["quarantined_at_us"][accounts] = words[starts + 5]
+    columns["seal"][accounts] = words[starts + 1].view(np.uint64)
+    columns["dirty"][accounts] = False
+    bucket_owner, bucket_words = _taken(words, starts + HEAD, counts[0], BUCKET)
+    at = starts + HEAD + BUCKET * counts[0]
+    balance_owner, balance_words = _taken(words, at, counts[1], BALANCE)
+    at = at + BALANCE * counts[1]
+    position_owner, position_words = _taken(words, at, counts[2], POSITION)
+    first = np.cumsum(counts[0]) - counts[0]
+    buckets = _load_buckets(book, partition, accounts[bucket_owner], bucket_words, names)
+    rows = book.balance_rows(
+        buckets[first[balance_owner] + (balance_words[:, 0] & LOW)],
+        names.assets.numbers(partition, balance_words[:, 0] >> 32),
+    )
+    book.balances["amount_e8"][rows] = balance_words[:, 1]
+    rows = book.position_rows(
+        buckets[first[position_owner] + (position_words[:, 0] & LOW)],
+        names.instruments.numbers(partition, position_words[:, 0] >> 32),
+    )
+    book.positions["quantity_e8"][rows] = position_words[:, 1]
+    book.positions["cost_e8"][rows] = position_words[:, 2]
+    return accounts
+
+
+def _checked(keys: Sequence[bytes], values: Sequence[bytes]) -> tuple[Int64s, Int64s, list[Int64s]]:
+    """Words, starts, counts; refuses what is not a whole record of this version."""
+    lengths = np.fromiter(map(len, values), np.int64, len(values))
+    odd = (lengths % 8 != 0) | (lengths < HEAD * 8)
+    _refuse(keys, odd, lambda row: f"has {lengths[row]} bytes, which no record has")
+    words = np.frombuffer(b"".join(values), "<i8").astype(np.int64, copy=False)
+    sizes = lengths // 8
+    starts = np.cumsum(sizes) - sizes
+    head = words[starts]
+    version = head & 0xFF
+    _refuse(
+        keys,
+        version != VERSION,
+        lambda row: f"has version {version[row]}, and this worker reads version {VERSION}",
+    )
+    counts = [(head >> shift) & 0xFFFF for shift in (16, 32, 48)]
+    whole = HEAD + BUCKET * counts[0] + BALANCE * counts[1] + POSITION * counts[2]
+    sealed = _seals(words, starts, sizes) == words[starts + 1].view(np.uint64)
+    _refuse(keys, (sizes != whole) | ~sealed, lambda row: "is damaged: its seal does not fit")
+    return words, starts, counts
+
+
+def _refuse(keys: Sequence[bytes], wrong: NDArray[np.bool_], why: Callable[[int], str]) -> None:
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise ChangelogError(
+            f"the changelog's record of {keys[row].decode(errors='replace')!r} {why(row)}; "
+            f"{int(wrong.sum())} of {len(keys)} are like that"
+        )
+
+
+def _seals(words: Int64s, starts: Int64s, sizes: Int64s) -> UInt64s:
+    """uint64[n]: a hash of a record's words but its seal, each mixed with its place."""
+    nth = (np.arange(len(words)) - np.repeat(starts, sizes)).astype(np.uint64)
+    mixed = words.view(np.uint64) + (nth + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    for _ in range(2):
+        mixed ^= mixed >> np.uint64(32)
+        mixed *= np.uint64(0xD6E8FEB86659FD93)
+    mixed ^= mixed >> np.uint64(32)
+    mixed[starts + 1] = 0
+    sums: UInt64s = np.add.reduceat(mixed, starts) if len(starts) else np.empty(0, np.uint64)
+    return sums
+
+
+class _Part:
+    """The buckets, balances or positions of the packed accounts, account by account."""
+
+    def __init__(self, size: int, rows: Int64s, owner: Int64s) -> None:
+        order = np.argsort(owner, kind="stable")
+        self.size = size
+        """Words of one."""
+        self.rows = rows[order]
+        self.owner = owner[order]
+        """Place of the account of each."""
+
+    def nth(self, counts: Int64s) -> Int64s:
+        """Place of each among those of its account."""
+        nth: Int64s = np.arange(len(self.owner)) - (np.cumsum(counts) - counts)[self.owner]
+        return nth
+
+
+def _entries(table: ColumnTable[int], wanted: NDArray[np.bool_], *amounts: str) -> Int64s:
+    """Rows of a table in wanted buckets (bool by bucket) that are not zero."""
+    rows: Int64s = np.flatnonzero(table.live & wanted[table["bucket"]])
+    some = np.zeros(len(rows), np.bool_)
+    for amount in amounts:
+        some |= table[amount][rows] != 0
+    return rows[some]
+
+
+def _heads(book: AccountBook, accounts: Int64s, counts: list[Int64s]) -> Int64s:
+    columns = book.accounts
+    heads = np.zeros((len(accounts), HEAD), np.int64)
+    flags = columns["quarantined"][accounts].astype(np.int64) * QUARANTINED
+    heads[:, 0] = VERSION | flags << 8 | counts[0] << 16 | counts[1] << 32 | counts[2] << 48
+    for number, topic in enumerate(OFFSETS):
+        heads[:, 2 + number] = columns[topic][accounts]
+    heads[:, 5] = columns["quarantined_at_us"][accounts]
+    return heads
+
+
+def _bucket_words(book: AccountBook, rows: Int64s, names: Names) -> Int64s:
+    columns = book.buckets
+    words = np.empty((len(rows), BUCKET), np.int64)
+    pool = columns["instrument"][rows].copy()
+    isolated = pool != CROSS
+    partitions = book.accounts["partition"][columns["account"][rows[isolated]]]
+    pool[isolated] = names.instruments.codes(partitions, pool[isolated])
+    stage = columns["stage"][rows].astype(np.int64)
+    escalated = columns["escalated"][rows].astype(np.int64)
+    words[:, 0] = (pool & LOW) | stage << 32 | escalated << 40
+    words[:, 1] = columns["episode"][rows] | columns["outputs"][rows] << 32
+    words[:, 2] = np.minimum(columns["breaches"][rows], LOW >> 1) | columns["step"][rows] << 32
+    words[:, 3] = columns["deadline_us"][rows]
+    words[:, 4] = columns["step_deadline_us"][rows]
+    return words
+
+
+def _load_buckets(
+    book: AccountBook, partition: int, accounts: Int64s, words: Int64s, names: Names
+) -> Int64s:
+    pool = words[:, 0] & LOW
+    isolated = pool != LOW
+    pool[~isolated] = CROSS
+    pool[isolated] = names.instruments.numbers(partition, pool[isolated])
+    rows = book.bucket_rows(accounts, pool)
+    columns = book.buckets
+    columns["stage"][rows] = (words[:, 0] >> 32) & 0xFF
+    columns["escalated"][rows] = (words[:, 0] >> 40) & 1
+    columns["episode"][rows], columns["outputs"][rows] = words[:, 1] & LOW, words[:, 1] >> 32
+    columns["breaches"][rows], columns["step"][rows] = words[:, 2] & LOW, words[:, 2] >> 32
+    columns["deadline_us"][rows] = words[:, 3]
+    columns["step_deadline_us"][rows] = words[:, 4]
+    return rows
+
+
+def _entry_words(book: AccountBook, rows: Int64s, nth_bucket: Int64s, codes: Codes) -> Int64s:
+    """Of balances where the codes are those of assets, else of positions."""
+    of_assets = codes.kind == "assets"
+    table, what = (book.balances, "asset") if of_assets else (book.positions, "instrument")
+    amounts = ("amount_e8",) if of_assets else ("quantity_e8", "cost_e8")
+    words = np.empty((len(rows), 1 + len(amounts)), np.int64)
+    buckets = table["bucket"][rows]
+    partitions = book.accounts["partition"][book.buckets["account"][buckets]]
+    words[:, 0] = nth_bucket[buckets] | codes.codes(partitions, table[what][rows]) << 32
+    for number, amount in enumerate(amounts, 1):
+        words[:, number] = table[amount][rows]
+    return words
+
+
+def _put(words: Int64s, at: Int64s, rows: Int64s) -> None:
+    words[at[:, None] + np.arange(rows.shape[1])] = rows
+
+
+def _taken(words: Int64s, at: Int64s, counts: Int64s, size: int) -> tuple[Int64s, Int64s]:
+    """The record of each entry, and its words int64[n, size]."""
+    owner = np.repeat(np.arange(len(counts)), counts)
+    nth = np.arange(len(owner)) - (np.cumsum(counts) - counts)[owner]
+    return owner, words[(at[owner] + size * nth)[:, None] + np.arange(size)]

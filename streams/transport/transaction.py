@@ -1,0 +1,149 @@
+"""One transactional producer a partition: a turn's changelog and outputs, all of them or none."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from streams.transport.publisher import Headers, Publisher, PublishFailedError, producer_settings
+
+log = logging.getLogger(__name__)
+TRANSACTION_TIMEOUT_MS = 30_000
+"""How long a worker that vanished may hold up readers of committed records, if none follows it."""
+PATIENCE_S = 60.0
+RETRY_S = 0.1
+FENCED = frozenset({
+    KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH,
+    KafkaError.FENCED_INSTANCE_ID,
+})  # fmt: skip
+
+
+class PartitionLostError(RuntimeError):
+    """Another worker has taken the partition: nothing of this turn was published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record to produce; `partition` None leaves it to the key."""
+
+    topic: str
+    key: str | bytes | None
+    value: bytes
+    headers: Headers | None = None
+    partition: int | None = None
+
+
+class Journal(Protocol):
+    """Makes the turns of one partition durable."""
+
+    def open(self) -> None:
+        """Shut out whoever held the partition before."""
+
+    def commit(self, records: Sequence[Record]) -> None:
+        """Return when all records are durable; PartitionLostError where another has taken over.
+
+        The last record is the one that ends the turn.
+        """
+
+    def close(self) -> None: ...
+
+
+class TransactionJournal:
+    """A transaction a turn. `transactional_id` is the partition's own, whoever holds it."""
+
+    def __init__(
+        self, bootstrap: str, transactional_id: str, security: dict[str, str] | None = None
+    ) -> None:
+        self._name = transactional_id
+        self._producer = Producer({
+            **producer_settings(bootstrap, security),
+            "transactional.id": transactional_id,
+            "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+        })  # fmt: skip
+
+    def open(self) -> None:
+        self._patiently(lambda: self._producer.init_transactions(10.0))
+
+    def commit(self, records: Sequence[Record]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                self._producer.begin_transaction()
+                for record in records:
+                    self._produce(record)
+                self._patiently(lambda: self._producer.commit_transaction(10.0))
+            except KafkaException as error:
+                self._abort(error, deadline)
+            else:
+                return
+
+    def close(self) -> None:
+        """Leave; an open transaction is aborted by whoever comes next."""
+        self._producer.purge()
+        with suppress(KafkaException):  # a fenced one says again that it is
+            self._producer.flush(1.0)
+
+    def _produce(self, record: Record) -> None:
+        options: dict[str, Any] = {}
+        if record.partition is not None:
+            options["partition"] = record.partition
+        while True:
+            try:
+                self._producer.produce(
+                    record.topic, record.value, record.key, headers=record.headers, **options
+                )
+            except BufferError:
+                self._producer.poll(0.05)  # the queue is full: let deliveries drain it
+            else:
+                return
+
+    def _patiently(self, call: Callable[[], None]) -> None:
+        """Again, as long as the client says that the same call may go through."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return call()
+            except KafkaException as error:
+                if not error.args[0].retriable() or time.monotonic() > deadline:
+                    raise
+                time.sleep(RETRY_S)
+
+    def _abort(self, error: KafkaException, deadline: float) -> None:
+        """Abort so that the same turn can be tried again, or say why it cannot."""
+        reason: KafkaError = error.args[0]
+        if reason.code() in FENCED:
+            raise PartitionLostError(f"{self._name}: {reason.str()}") from error
+        if not reason.txn_requires_abort() or time.monotonic() > deadline:
+            raise PublishFailedError(f"{self._name}: {reason.str()}") from error
+        log.warning("%s: the turn is tried again: %s", self._name, reason.str())
+        try:
+            self._patiently(lambda: self._producer.abort_transaction(10.0))
+        except KafkaException as abort:
+            self._abort(abort, deadline)
+
+
+class PlainJournal:
+    """Without transactions: outputs first, then what ends the turn. Nothing is fenced.
+
+    For brokers that have none. After a crash the outputs of one turn may be there twice, with the
+    same ids; the state is exact, because a turn counts only once its last record is there.
+    """
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    def open(self) -> None: ...
+
+    def commit(self, records: Sequence[Record]) -> None:
+        for run in (records[:-1], records[-1:]):
+            for record in run:
+                self._publisher.publish(
+                    record.topic, record.key, record.value, record.headers, record.partition
+                )
+            self._publisher.flush()
+
+    def close(self) -> None: ...

@@ -105,6 +105,10 @@ def up(**options: Any) -> None:
 @click.option("--instance", help="Static member name of this worker.")
 @click.option("--session-timeout-s", type=int, help="Seconds without a heartbeat until dead.")
 @click.option("--web-port", type=int, help="Port of Faust's own web server.")
+@click.option("--cycle-ms", type=int, help="Least time from one cycle to the next.")
+@click.option("--standbys", type=int, help="Warm copies of each partition in other workers.")
+@click.option("--transactions", type=click.Choice(["on", "off"]), help="Off: outputs may repeat.")
+@click.option("--rebuild", flag_value="yes", help="Without a changelog, read the inputs afresh.")
 @AS_CHILD
 def worker(child: bool, **given: Any) -> None:
     """Run one risk worker until SIGTERM."""
@@ -115,7 +119,13 @@ def worker(child: bool, **given: Any) -> None:
     if child:
         end_with_parent()
     try:
-        check_topics(settings.bootstrap, settings.partitions)
+        check_topics(
+            settings.bootstrap,
+            settings.partitions,
+            app=settings.app,
+            min_replication=settings.min_replication,
+            min_retention_ms=settings.min_retention_h * 3_600_000,
+        )
     except TopicsDifferError as error:
         raise click.ClickException(str(error)) from error
 
@@ -198,20 +208,78 @@ def sink(child: bool, bootstrap: str, dsn: str) -> None:
 @main.command()
 @KAFKA
 @click.option("--partitions", default=8, show_default=True, help="Partitions of account topics.")
+@click.option("--app", default="plimsoll", show_default=True, help="Name of the deployment.")
 @click.option("--replication", default=1, show_default=True, help="Replicas of a new topic.")
 @click.option("--create", is_flag=True, help="Create the topics that are missing.")
-def topics(bootstrap: str, partitions: int, replication: int, create: bool) -> None:
+def topics(bootstrap: str, partitions: int, app: str, replication: int, create: bool) -> None:
     """Check that all topics are there and partitioned alike; exit status 1 where they are not."""
     from streams.run.topics import TopicsDifferError, check_topics, ensure_topics
 
     try:
         if create:
-            ensure_topics(bootstrap, partitions, replication)
+            ensure_topics(bootstrap, partitions, replication, app=app)
         else:
-            check_topics(bootstrap, partitions)
+            check_topics(bootstrap, partitions, app=app, min_replication=replication)
     except TopicsDifferError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"all topics are as they should be, with {partitions} partitions an account topic")
+
+
+FAULTS = ("kill", "pause", "term", "broker-kill", "broker-pause", "broker-slow", "damage",
+          "duplicate")  # fmt: skip
+
+
+@main.command()
+@click.option("--bootstrap", help="A Kafka to use; without it one is started, and hurt too.")
+@click.option("--brokers", default=1, show_default=True, help="Brokers to start.")
+@click.option("--seed", default=1, show_default=True, help="Same seed, same faults.")
+@click.option("--minutes", default=5.0, show_default=True, help="How long things are hurt.")
+@click.option(
+    "--faults",
+    default=",".join(FAULTS),
+    show_default=True,
+    callback=lambda ctx, param, value: _faults(value),
+    help="Which, with commas between.",
+)
+@click.option("--every-s", default=15.0, show_default=True, help="Seconds from fault to fault.")
+@click.option("--workers", default=3, show_default=True, help="Worker processes.")
+@click.option("--partitions", default=12, show_default=True, help="Partitions of account topics.")
+@click.option("--rate", default=5_000.0, show_default=True, help="Fills a second.")
+@click.option("--accounts", default=2_000, show_default=True, help="Accounts that trade them.")
+@click.option("--session-timeout-s", default=10, show_default=True, help="Of the workers.")
+@click.option("--cycle-ms", default=50, show_default=True, help="Of the workers.")
+@click.option("--standbys", default=0, show_default=True, help="Warm copies of each partition.")
+@click.option("--summary", type=click.Path(path_type=Path), help="Write the verdict as JSON.")
+def soak(bootstrap: str | None, brokers: int, **given: Any) -> None:
+    """Kill, pause and damage everything under load, then audit every account."""
+    from streams.run.soak.soak import Options, Soak
+
+    options = Options(**given)
+    if bootstrap:
+        sys.exit(Soak(options, bootstrap).run())
+    with _own_kafka(brokers) as kafka:
+        sys.exit(Soak(options, kafka.bootstrap, kafka).run())
+
+
+def _faults(text: str) -> list[str]:
+    kinds = [kind for kind in text.split(",") if kind]
+    for kind in kinds:
+        if kind not in FAULTS:
+            raise click.BadParameter(f"{kind!r} is none of {', '.join(FAULTS)}")
+    return kinds
+
+
+def _own_kafka(brokers: int) -> Any:
+    """Only a real Kafka hides what was aborted; the source tree knows how to start one."""
+    try:
+        from tests.kafka.broker import ApacheKafka, why_not
+    except ImportError:
+        raise click.ClickException(
+            "only the source tree can start a Kafka: name one with --bootstrap"
+        ) from None
+    if reason := why_not():
+        raise click.ClickException(f"{reason}: name a Kafka with --bootstrap")
+    return ApacheKafka(brokers)
 
 
 def stop_on_signals() -> threading.Event:

@@ -18,8 +18,8 @@ OFFSETS = ("collateral", "transfers", "fills")
 """Topics whose records change accounts; an account knows of each how far it has applied it."""
 CROSS = -1
 """The `instrument` of a bucket that is an account's cross pool."""
-_SHIFT = 24
-_MASK = (1 << _SHIFT) - 1
+_SHIFT = 40
+"""Keys of the tables have what differs most in their low bits, by which a dict tells them apart."""
 
 
 class AccountBook:
@@ -67,19 +67,19 @@ class AccountBook:
 
     def bucket_rows(self, accounts: Int64s, instruments: Int64s) -> Int64s:
         """Rows of buckets; `instruments` is CROSS for the pool, else the isolated instrument."""
-        rows = self.buckets.rows_of((accounts << _SHIFT) | (instruments + 1))
+        rows = self.buckets.rows_of((instruments + 1 << _SHIFT) | accounts)
         self.buckets["account"][rows] = accounts
         self.buckets["instrument"][rows] = instruments
         return rows
 
     def balance_rows(self, buckets: Int64s, assets: Int64s) -> Int64s:
-        rows = self.balances.rows_of((buckets << _SHIFT) | assets)
+        rows = self.balances.rows_of((assets << _SHIFT) | buckets)
         self.balances["bucket"][rows] = buckets
         self.balances["asset"][rows] = assets
         return rows
 
     def position_rows(self, buckets: Int64s, instruments: Int64s) -> Int64s:
-        rows = self.positions.rows_of((buckets << _SHIFT) | instruments)
+        rows = self.positions.rows_of((instruments << _SHIFT) | buckets)
         self.positions["bucket"][rows] = buckets
         self.positions["instrument"][rows] = instruments
         return rows

@@ -10,6 +10,7 @@ from schemas.block import Int64s
 
 Key = TypeVar("Key", bound=Hashable)
 FIRST_CAPACITY = 64
+MANY = 1_000
 
 
 class ColumnTable(Generic[Key]):
@@ -46,13 +47,11 @@ class ColumnTable(Generic[Key]):
     def rows(self, keys: Iterable[Key]) -> Int64s:
         """The rows of many keys, one lookup each; zeroed ones for those that are new."""
         listed, row_of = list(keys), self._row_of
-        if not row_of and len(set(listed)) == len(listed):
-            return self._fill(listed)
         found = [row_of.get(key, -1) for key in listed]
         if -1 in found:
-            for place, row in enumerate(found):
-                if row < 0:
-                    found[place] = self.row(listed[place])
+            if len(listed) >= MANY:
+                self._append(key for key, row in zip(listed, found, strict=True) if row < 0)
+            found = [self.row(key) for key in listed]
         return np.array(found, np.int64)
 
     def rows_of(self, keys: Int64s) -> Int64s:
@@ -88,14 +87,15 @@ class ColumnTable(Generic[Key]):
         self.live[row] = True
         return row
 
-    def _fill(self, keys: list[Key]) -> Int64s:
-        """All rows of an empty table at once: how a large book comes back."""
-        self.keys, self._free = list(keys), []
-        while self.capacity < len(keys):
+    def _append(self, new: Iterable[Key]) -> None:
+        """Rows for many new keys at once, behind all others: how a large book comes back."""
+        keys = list(dict.fromkeys(new))
+        first, end = len(self.keys), len(self.keys) + len(keys)
+        while self.capacity < end:
             self._double()
-        self._row_of.update(zip(keys, range(len(keys)), strict=True))
-        self.live[: len(keys)] = True
-        return np.arange(len(keys))
+        self.keys.extend(keys)
+        self._row_of.update(zip(keys, range(first, end), strict=True))
+        self.live[first:end] = True
 
     def _double(self) -> None:
         size = self.capacity

@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "schemas": ("schemas",),
     "risk": ("risk", "schemas.units"),
     "sinks": ("sinks", "schemas", "streams.base"),
+    "streams/audit": ("streams.audit", "schemas"),
     "streams/base": ("streams.base",),
     "streams/transport": ("streams.transport", "streams.base", "schemas"),
     "streams/state": ("streams.state", "streams.transport", "streams.base", "schemas", "risk"),

@@ -130,7 +130,10 @@ class Broadcasts:
 
     def _take_funding(self, record: dict[str, Any]) -> None:
         name, identity = record["instrument_id"], record["funding_id"]
-        instrument = self._ledger.rules.number.get(name)
+        number = self._ledger.rules.number
+        if name not in number:
+            self._catch_up()  # topics have no order between them
+        instrument = number.get(name)
         if instrument is None:
             message = f"instrument_id {name!r} is not known"
             raise RefusedRecord(DeadLetterReason.UNKNOWN_INSTRUMENT, message)

@@ -5,8 +5,15 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, TopicPartition
+from confluent_kafka import (
+    OFFSET_INVALID,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from streams.processors.cycle import ACCOUNT_TOPICS
@@ -19,6 +26,9 @@ from streams.transport.transaction import Journal
 log = logging.getLogger(__name__)
 TELL_S = 1.0
 TIMEOUT_S = 10.0
+PATIENCE_S = 60.0
+RETRY_S = 0.2
+T = TypeVar("T")
 REBUILD = (
     "where the inputs are kept from their beginning, --rebuild reads them again; else restore the "
     "changelog from a copy"
@@ -113,6 +123,18 @@ class Recovery:
             self.records += len(pairs)
 
 
+def _patiently(ask: Callable[[], T]) -> T:
+    """Ask again while the broker does not answer, for a minute."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return ask()
+        except (KafkaException, TimeoutError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(RETRY_S)
+
+
 class Inputs:
     """Whether the input topics still hold what a state needs: nothing may be missing between."""
 
@@ -132,12 +154,11 @@ class Inputs:
             return
         consumer = Consumer(self._settings)
         places = [TopicPartition(topic, partition) for topic in ACCOUNT_TOPICS]
-        committed = {
-            place.topic: place.offset
-            for place in consumer.committed(places, timeout=TIMEOUT_S)
-            if place.offset not in (OFFSET_INVALID, 0)
-        }
+        told = _patiently(lambda: consumer.committed(places, timeout=TIMEOUT_S))
         consumer.close()
+        committed = {
+            place.topic: place.offset for place in told if place.offset not in (OFFSET_INVALID, 0)
+        }
         if committed:
             raise ChangelogError(
                 f"partition {partition}: the changelog is empty, but this deployment has applied "
@@ -172,11 +193,15 @@ class Inputs:
 
     def _asked(self, partition: int, spec: OffsetSpec) -> dict[str, int]:
         places = [TopicPartition(topic, partition) for topic in ACCOUNT_TOPICS]
-        answers = self._admin.list_offsets(dict.fromkeys(places, spec))
-        return {
-            place.topic: max(answer.result(timeout=TIMEOUT_S).offset, 0)
-            for place, answer in answers.items()
-        }
+
+        def ask() -> dict[str, int]:
+            answers = self._admin.list_offsets(dict.fromkeys(places, spec))
+            return {
+                place.topic: max(answer.result(timeout=TIMEOUT_S).offset, 0)
+                for place, answer in answers.items()
+            }
+
+        return _patiently(ask)
 
     def _read(self, topic: str, partition: int, offset: int) -> bool:
         """Whether a reader can begin at this offset: one broker reports its ends too early."""

@@ -108,6 +108,7 @@ class Worker:
         try:
             while not stop.is_set():
                 began = time.monotonic()
+                self._require_sound()
                 async with self._turning:
                     self._done(await loop.run_in_executor(self._thread, self._turn))
                 if not self._ready:
@@ -115,7 +116,6 @@ class Worker:
                 if began - told >= STATUS_S:
                     told = began
                     self._on_status(await self.status())
-                self._require_sound()
                 rest = self.settings.cycle_ms / 1000 - (time.monotonic() - began)
                 await asyncio.sleep(max(rest, 0))
             await self._vitals.stop()
@@ -197,7 +197,7 @@ class Worker:
 
     def _read_broadcast_to_end(self) -> None:
         """Take every rule that is on the topics now; prices wait for their turn."""
-        for block in self._reader.read_to_end():
+        for block in _rules_first(self._reader.read_to_end()):
             if block.topic == PRICES:
                 self._held.append(block)
             else:

@@ -50,6 +50,8 @@ class ChangelogReader:
                 elif not error.retriable():
                     raise KafkaException(error)
                 continue
+            if message.offset() < self._next.get(partition, message.offset() + 1):
+                continue  # fetched for an assignment before the present one
             runs.setdefault(partition, []).append((message.key(), message.value()))
             self._next[partition] = message.offset() + 1
         return list(runs.items())

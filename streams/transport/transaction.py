@@ -112,9 +112,20 @@ class TransactionJournal:
                     raise
                 time.sleep(RETRY_S)
 
+    def _why_fatal(self, told: KafkaError) -> KafkaError:
+        """What lies behind "fatal": the next call of the transaction says it."""
+        try:
+            self._producer.abort_transaction(1.0)
+        except KafkaException as error:
+            reason: KafkaError = error.args[0]
+            return reason
+        return told
+
     def _abort(self, error: KafkaException, deadline: float) -> None:
         """Abort so that the same turn can be tried again, or say why it cannot."""
         reason: KafkaError = error.args[0]
+        if reason.code() == KafkaError._FATAL:
+            reason = self._why_fatal(reason)
         if reason.code() in FENCED:
             raise PartitionLostError(f"{self._name}: {reason.str()}") from error
         if not reason.txn_requires_abort() or time.monotonic() > deadline:

@@ -64,7 +64,7 @@ class Desk(Bench):
         journal = MemoryJournal(ledger, fail)
         journal.open()
         image = Image()
-        image.take((r.key, r.value) for r in ledger.records if r.topic == CHANGELOG)  # type: ignore[misc]
+        image.take((r.key, r.value) for r in ledger.records if r.topic == CHANGELOG)
         self.shards.take_over(0, journal, image.records)
 
     def blocks(self, topic: str, *records: dict[str, Any]) -> list[Block]:

@@ -1,0 +1,145 @@
+"""A run of the simulation written down as topics, and the engine's accounts read off its book."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from schemas.block import Block
+from schemas.record_codec import encode
+from schemas.topics import BY_NAME, TOPICS
+from streams.audit.account import AccountState
+from streams.audit.partition import Paid
+from streams.audit.reading import Entry
+from streams.market.config import MarketConfig
+from streams.processors.cycle import ACCOUNT_TOPICS, Cycle
+from streams.state.ledger import partition_of
+from tests.simulation.driver import PARTITIONS, WRITTEN_MS, Driver
+
+STEP = 2
+"""Offsets are so far apart, as transaction markers would have them."""
+Place = tuple[str, int]
+Topics = dict[Place, list[Entry]]
+Damage = Callable[[str, bytes], tuple[bytes, ...]]
+"""Topic and value -> the values that take its place, at most `STEP`."""
+
+
+def untouched(topic: str, value: bytes) -> tuple[bytes, ...]:
+    return (value,)
+
+
+def no_topics() -> Topics:
+    return {
+        (topic.name, number): []
+        for topic in TOPICS
+        for number in range(1 if topic.sharing == "broadcast" else PARTITIONS)
+    }
+
+
+class RecordedDriver(Driver):
+    """Keeps every input and output as a topic would.
+
+    `written` says what is written in place of a record, `heard` what of that reaches the engine.
+    In turns that are `late` fills reach it a turn after prices, funding and all else.
+    """
+
+    def __init__(
+        self,
+        config: MarketConfig,
+        *,
+        written: Damage = untouched,
+        heard: Damage = untouched,
+        late: Callable[[int], bool] = lambda turn: False,
+    ) -> None:
+        super().__init__(500, config)
+        self.log = no_topics()
+        self._written = written
+        self._heard = heard
+        self._late = late
+        self._turns = 0
+        self._held: list[Block] = []
+        self._ids: dict[tuple[str, int], bytes] = {}
+
+    def paid(self) -> dict[int, list[Paid]]:
+        """What the engine says of the funding that it has paid."""
+        told = {number: self.cycle.funding.paid(number) for number in range(PARTITIONS)}
+        return {
+            number: [((one["source"][0], one["source"][1]), one["ends"]) for one in payments]
+            for number, payments in told.items()
+        }
+
+    def _turn(self, events: Any) -> None:
+        super()._turn(events)
+        for one in self._last:
+            identity = one.output_id.encode()
+            if one.topic == "transfers":
+                self._ids[one.values["transfer_id"], one.values["leg"]] = identity
+                continue
+            key = one.key.encode() if isinstance(one.key, str) else one.key or b""
+            number = partition_of(key.decode(), PARTITIONS)
+            headers = {"plimsoll-id": identity}
+            if one.topic != "dead-letters":
+                headers["plimsoll-applied"] = ",".join(
+                    f"{name}={self.cycle.read_from(name, number) or 0}" for name in ACCOUNT_TOPICS
+                ).encode()
+            self._write((one.topic, number), key, encode(BY_NAME[one.topic].record, one.values),
+                        headers)  # fmt: skip
+
+    def _blocks(self, records: list[tuple[str, Any, Any]]) -> list[Block]:
+        heard: dict[Place, list[tuple[int, bytes, bytes]]] = defaultdict(list)
+        for topic, key, values in records:
+            row = BY_NAME[topic]
+            number = partition_of(key, PARTITIONS) if row.sharing == "account" else 0
+            headers = {}
+            if topic == "transfers":
+                headers = {"plimsoll-id": self._ids[values["transfer_id"], values["leg"]]}
+            for value in self._written(topic, encode(row.record, values)):
+                offset = self._write((topic, number), key.encode(), value, headers)
+                for nth, copy in enumerate(self._heard(topic, value)):
+                    heard[topic, number].append((offset + nth, key.encode(), copy))
+        blocks = [
+            Block(
+                *place, np.array([offset for offset, _, _ in run], np.int64),
+                [key for _, key, _ in run], [value for _, _, value in run],
+                np.full(len(run), WRITTEN_MS),
+            )
+            for place, run in heard.items()
+        ]  # fmt: skip
+        self._turns += 1
+        held, self._held = self._held, []
+        if self._late(self._turns):
+            self._held = [block for block in blocks if block.topic == "fills"]
+            blocks = [block for block in blocks if block.topic != "fills"]
+        return held + blocks
+
+    def _write(self, place: Place, key: bytes, value: bytes, headers: dict[str, bytes]) -> int:
+        offset = STEP * len(self.log[place])
+        self.log[place].append(Entry(offset, key, value, WRITTEN_MS, headers))
+        return offset
+
+
+def accounts_of(cycle: Cycle) -> dict[str, AccountState]:
+    """What the engine says its accounts are."""
+    book, rules = cycle.ledger.book, cycle.ledger.rules
+    engine: dict[str, AccountState] = {}
+    for row in book.accounts.live_rows().tolist():
+        number = int(book.accounts["partition"][row])
+        offsets = {topic: cycle.read_from(topic, number) or 0 for topic in ACCOUNT_TOPICS}
+        engine[book.accounts.keys[row] or ""] = AccountState(offsets=offsets)
+
+    def place(bucket: int) -> tuple[AccountState, str]:
+        pool = int(book.buckets["instrument"][bucket])
+        account = engine[book.account_of_bucket(bucket)]
+        return account, "cross" if pool < 0 else rules.instruments[pool]
+
+    for row in book.balances.live_rows().tolist():
+        account, pool = place(int(book.balances["bucket"][row]))
+        asset = rules.assets[int(book.balances["asset"][row])]
+        account.balances[pool, asset] = int(book.balances["amount_e8"][row])
+    for row in book.positions.live_rows().tolist():
+        account, pool = place(int(book.positions["bucket"][row]))
+        name = rules.instruments[int(book.positions["instrument"][row])]
+        held = int(book.positions["quantity_e8"][row]), int(book.positions["cost_e8"][row])
+        account.positions[pool, name] = held
+    return engine

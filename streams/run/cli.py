@@ -37,10 +37,18 @@ class Moment(click.ParamType):
 
 @click.group()
 @click.version_option(package_name="plimsoll")
-def main() -> None:
+@click.option(
+    "--log-level",
+    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]),
+    default="WARNING",
+    show_default=True,
+    envvar="PLIMSOLL_LOG_LEVEL",
+    help="What is told on standard error.",
+)
+def main(log_level: str) -> None:
     """Plimsoll: streaming margin and liquidations for derivatives exchanges."""
     logging.basicConfig(
-        level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+        level=log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
     if not __debug__:
         raise click.ClickException("python -O removes the checks that keep the book exact")

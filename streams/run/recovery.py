@@ -5,13 +5,12 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 from confluent_kafka import (
     OFFSET_INVALID,
     Consumer,
+    IsolationLevel,
     KafkaError,
-    KafkaException,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
@@ -21,14 +20,12 @@ from streams.processors.shards import Shards
 from streams.state.changelog import ChangelogError
 from streams.state.partition_log import Image
 from streams.transport.changelog_reader import ChangelogReader
+from streams.transport.patience import patiently
 from streams.transport.transaction import Journal
 
 log = logging.getLogger(__name__)
 TELL_S = 1.0
 TIMEOUT_S = 10.0
-PATIENCE_S = 60.0
-RETRY_S = 0.2
-T = TypeVar("T")
 REBUILD = (
     "where the inputs are kept from their beginning, --rebuild reads them again; else restore the "
     "changelog from a copy"
@@ -66,6 +63,7 @@ class Recovery:
         numbers = sorted(partitions)
         if not numbers:
             return
+        wanted = self._images.keys() - set(numbers)
         began = time.monotonic()
         collected = gc.isenabled()
         gc.disable()  # millions of new records are no garbage, and looking through them takes long
@@ -74,6 +72,7 @@ class Recovery:
         finally:
             if collected:
                 gc.enable()
+            self._follow(set(wanted))
         log.info("recovered %s in %.2f s", numbers, time.monotonic() - began)
 
     def _take_over(self, numbers: list[int]) -> None:
@@ -92,7 +91,6 @@ class Recovery:
             self._shards.take_over(number, journals[number], image.records)
             if number in self._shards.held:
                 self._inputs.require_there(number, self._shards.cycle.ends(number))
-        self._follow(set(self._images))
 
     def follow(self, partitions: Iterable[int]) -> None:
         """Keep warm copies of these, and of no others."""
@@ -123,18 +121,6 @@ class Recovery:
             self.records += len(pairs)
 
 
-def _patiently(ask: Callable[[], T]) -> T:
-    """Ask again while the broker does not answer, for a minute."""
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return ask()
-        except (KafkaException, TimeoutError):
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(RETRY_S)
-
-
 class Inputs:
     """Whether the input topics still hold what a state needs: nothing may be missing between."""
 
@@ -142,10 +128,10 @@ class Inputs:
         self, bootstrap: str, app: str, rebuild: bool, security: dict[str, str] | None = None
     ) -> None:
         self._rebuild = rebuild
-        self._admin = AdminClient({"bootstrap.servers": bootstrap, **(security or {})})
+        self._connection = {"bootstrap.servers": bootstrap, **(security or {})}
         self._settings = {
-            "bootstrap.servers": bootstrap, "group.id": app, "enable.auto.commit": False,
-            "auto.offset.reset": "error", "enable.partition.eof": True, **(security or {}),
+            **self._connection, "group.id": app, "enable.auto.commit": False,
+            "auto.offset.reset": "error", "enable.partition.eof": True,
         }  # fmt: skip
 
     def require_known(self, partition: int, found: bool) -> None:
@@ -154,7 +140,7 @@ class Inputs:
             return
         consumer = Consumer(self._settings)
         places = [TopicPartition(topic, partition) for topic in ACCOUNT_TOPICS]
-        told = _patiently(lambda: consumer.committed(places, timeout=TIMEOUT_S))
+        told = patiently(lambda: consumer.committed(places, timeout=TIMEOUT_S))
         consumer.close()
         committed = {
             place.topic: place.offset for place in told if place.offset not in (OFFSET_INVALID, 0)
@@ -180,13 +166,17 @@ class Inputs:
                     f"{topic}-{partition}: the state ends at offset {ends[topic]}, and the topic "
                     f"begins at {first}: what is between was deleted before it was applied"
                 )
-        last = self._asked(partition, OffsetSpec.latest())
+        last = self.ends(partition)
         for topic, end in ends.items():
             if end > last[topic] and not self._read(topic, partition, end - 1):
                 raise ChangelogError(
                     f"{topic}-{partition}: the state ends at offset {end}, and the topic at "
                     f"{last[topic]}: it was made anew. Delete the changelog too, or restore both"
                 )
+
+    def ends(self, partition: int) -> dict[str, int]:
+        """By topic: where the inputs of a partition end."""
+        return self._asked(partition, OffsetSpec.latest())
 
     def _starts(self, partition: int) -> dict[str, int]:
         return self._asked(partition, OffsetSpec.earliest())
@@ -195,13 +185,17 @@ class Inputs:
         places = [TopicPartition(topic, partition) for topic in ACCOUNT_TOPICS]
 
         def ask() -> dict[str, int]:
-            answers = self._admin.list_offsets(dict.fromkeys(places, spec))
+            # a client of its own each time: one keeps asking for a leader's epoch that is over
+            admin = AdminClient(self._connection)
+            answers = admin.list_offsets(
+                dict.fromkeys(places, spec), isolation_level=IsolationLevel.READ_COMMITTED
+            )
             return {
                 place.topic: max(answer.result(timeout=TIMEOUT_S).offset, 0)
                 for place, answer in answers.items()
             }
 
-        return _patiently(ask)
+        return patiently(ask)
 
     def _read(self, topic: str, partition: int, offset: int) -> bool:
         """Whether a reader can begin at this offset: one broker reports its ends too early."""

@@ -32,7 +32,8 @@ class Vitals:
         done_to: Callable[[], Mapping[str, int]],
         readiness: Callable[[], dict[str, bool]],
     ) -> None:
-        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+        self._connection = {"bootstrap.servers": bootstrap, "log_level": 0}
+        self._admin = AdminClient(self._connection)
         self._positions = positions
         self._done_to = done_to
         self._progress = Progress()
@@ -87,6 +88,7 @@ class Vitals:
                 for place, answer in answers.items()
             }
         except (KafkaException, TimeoutError):
+            self._admin = AdminClient(self._connection)  # one may keep asking a leader that was
             return {}
         return {name: max(ends[name] - end, 0) for name, end in done.items()}
 

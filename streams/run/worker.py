@@ -18,6 +18,7 @@ from streams.processors.dead_letters import DeadLetters
 from streams.processors.intake import Inbox, hold_blocks
 from streams.processors.report import report
 from streams.processors.shards import Shards
+from streams.run.ownership import Ownership
 from streams.run.parts import journals, ladder
 from streams.run.recovery import Inputs, Recovery
 from streams.run.topics import changelog_topic
@@ -65,12 +66,10 @@ class Worker:
         self._commits = ThreadPoolExecutor(COMMITS, "commit")
         changelog = changelog_topic(settings.app)
         self.shards = Shards(self.cycle, changelog, self._commits.submit)
-        self._recovery = Recovery(
-            self.shards,
-            journals(settings),
-            ChangelogReader(settings.bootstrap, changelog),
-            Inputs(settings.bootstrap, settings.app, settings.rebuild == "yes"),
-        )
+        inputs = Inputs(settings.bootstrap, settings.app, settings.rebuild == "yes")
+        reader = ChangelogReader(settings.bootstrap, changelog)
+        self._recovery = Recovery(self.shards, journals(settings), reader, inputs)
+        self._ownership = Ownership(settings, self.shards, self._inbox, self._recovery, inputs)
         self._turning = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, "cycle")
         self._failure: BaseException | None = None
@@ -81,7 +80,6 @@ class Worker:
         self._ends: dict[TP, int] | None = None
         """Where the owned partitions ended when they were assigned; None: nothing assigned yet."""
         self._ready = False
-        self._lost_s: float | None = None
         self._heard_s = 0.0
         """Wall-clock seconds at which a price was last heard."""
         self._first_block_s = 0.0
@@ -108,11 +106,12 @@ class Worker:
         try:
             while not stop.is_set():
                 began = time.monotonic()
-                self._require_sound()
                 async with self._turning:
+                    self._require_sound()
                     self._done(await loop.run_in_executor(self._thread, self._turn))
                 if not self._ready:
                     await self._become_ready()
+                await self._ownership.ask_for_lost(block_consumer(self._app))
                 if began - told >= STATUS_S:
                     told = began
                     self._on_status(await self.status())
@@ -208,15 +207,6 @@ class Worker:
             raise self._failure
         if self._app.should_stop:
             raise RuntimeError(f"Faust ended: {self._app.crash_reason!r}")
-        lost = sorted(self.shards.lost)
-        self._lost_s = (self._lost_s or time.monotonic()) if lost else None
-        patience_s = 3 * self.settings.session_timeout_s
-        if self._lost_s is not None and time.monotonic() - self._lost_s > patience_s:
-            raise RuntimeError(
-                f"partitions {lost} were taken by another producer {patience_s} s ago, and the "
-                "group has not given them to another worker: are there two deployments of app "
-                f"{self.settings.app!r}?"
-            )
 
     async def _become_ready(self) -> None:
         """Decide from now on, if all is read and nobody has changed the assignment meanwhile."""
@@ -262,27 +252,18 @@ class Worker:
         """Hold what is ours now. Faust reads on, from where the states end, when this returns."""
         try:
             assigned = set(app.consumer.assignment())
-            ends = await app.consumer.highwaters(*assigned) if assigned else {}
             async with self._turning:
-                await asyncio.get_running_loop().run_in_executor(
-                    self._thread, self._hold, {tp.partition for tp in assigned}
+                ends = await asyncio.get_running_loop().run_in_executor(
+                    self._thread,
+                    self._ownership.hold,
+                    {tp.partition for tp in assigned},
+                    app.assignor.standby_partitions,
                 )
-                self._ends, self._ready, self._read = dict(ends), False, {}
+                self._ends, self._ready, self._read = ends, False, {}
         except Exception as failure:
             self._failure = failure  # Faust would log it and read on
             raise
         log.info("holds %s", sorted(self.shards.held))
-
-    def _hold(self, partitions: set[int]) -> None:
-        """Release what was given away, bring back what was given to us; what is kept is kept."""
-        for partition in self.shards.held - partitions:
-            self.shards.release(partition)
-        self.shards.lost.intersection_update(partitions)
-        new = partitions - self.shards.held
-        self._inbox.discard(lambda block: block.partition in self.shards.held)
-        self._read_broadcast_to_end()
-        self._recovery.take_over(new)
-        self._recovery.follow(self._app.assignor.standby_partitions - self.shards.held)
 
 
 def _rules_first(blocks: list[Block]) -> list[Block]:

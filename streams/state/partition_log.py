@@ -115,6 +115,17 @@ class PartitionLog:
                 "or `assets` lists: publish it again"
             ) from error
 
+    def unknown_names(self, image: Mapping[bytes, bytes]) -> list[str]:
+        """The instruments and assets of a changelog that were not heard of yet."""
+        rules = self._ledger.rules
+        told = _parsed(image[NAMES], "of names") if NAMES in image else {}
+        return [
+            name
+            for kind, known in (("instruments", rules.number), ("assets", rules.asset_number))
+            for name in told.get(kind, ())
+            if name not in known
+        ]
+
     def drop(self, partition: int) -> None:
         """Forget all of a partition: it is another worker's."""
         self.held.pop(partition, None)

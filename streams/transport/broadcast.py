@@ -8,9 +8,10 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from schemas.block import Block
+from streams.transport.patience import patiently
 
 FETCH_RECORDS = 10_000
-CATCH_UP_TIMEOUT_S = 30.0
+CATCH_UP_TIMEOUT_S = 60.0
 
 
 class BroadcastBehindError(RuntimeError):
@@ -23,19 +24,20 @@ class BroadcastReader:
     def __init__(
         self, bootstrap: str, topics: Sequence[str], security: dict[str, str] | None = None
     ) -> None:
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap,
-                "group.id": "plimsoll-broadcast",  # librdkafka wants one; nothing is ever committed
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-                "fetch.wait.max.ms": 10,  # a price must not wait in the broker for company
-                "fetch.error.backoff.ms": 100,
-                **(security or {}),
-            }
-        )
-        listed = self._consumer.list_topics(timeout=10).topics
+        self._settings = {
+            "bootstrap.servers": bootstrap,
+            "group.id": "plimsoll-broadcast",  # librdkafka wants one; nothing is ever committed
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+            "fetch.wait.max.ms": 10,  # a price must not wait in the broker for company
+            "fetch.error.backoff.ms": 100,
+            "reconnect.backoff.max.ms": 500,
+            "log_level": 0,
+            **(security or {}),
+        }
+        self._consumer = Consumer(self._settings)
+        listed = patiently(lambda: self._consumer.list_topics(timeout=10)).topics
         self._partitions = [
             (topic, partition) for topic in topics for partition in sorted(listed[topic].partitions)
         ]
@@ -48,11 +50,14 @@ class BroadcastReader:
         return self._blocks(self._consumer.consume(FETCH_RECORDS, timeout_s))
 
     def read_to_end(self) -> list[Block]:
-        """Everything up to the ends that the topics have now; BroadcastBehindError in 30 s.
+        """Everything up to the ends that the topics have now; BroadcastBehindError in 60 s.
 
-        A new assignment makes the client say when it has met each end. The ends that a broker
+        A new client says when it has met each end; one that is assigned anew while its broker
+        restarts may never say it again. The ends that a broker
         reports are not asked: the embedded one leaves out the last batch but for its first record.
         """
+        self._consumer.close()
+        self._consumer = Consumer(self._settings)
         self._assign()
         behind = set(self._partitions)
         deadline = time.monotonic() + CATCH_UP_TIMEOUT_S
@@ -61,7 +66,7 @@ class BroadcastReader:
             blocks.extend(self.poll(0.02))
             behind -= self._at_end
             if behind and time.monotonic() > deadline:
-                raise BroadcastBehindError(f"still behind after 30 s: {sorted(behind)}")
+                raise BroadcastBehindError(f"still behind after 60 s: {sorted(behind)}")
         return blocks
 
     def close(self) -> None:

@@ -44,6 +44,9 @@ class CommittedReader(AIOKafkaConsumerThread):  # type: ignore[misc]
         for tp, offset in offsets.items():
             client.seek(TopicPartition(*tp), offset)
 
+    async def request_rejoin(self) -> None:
+        self._ensure_consumer()._coordinator.request_rejoin()
+
     async def leave_group(self) -> None:
         coordinator = self._ensure_consumer()._coordinator
         coordinator._group_instance_id = None  # aiokafka keeps static members in the group
@@ -106,6 +109,10 @@ class BlockConsumer(Consumer):  # type: ignore[misc]
         """Where the next record of each assigned partition would be."""
         found: dict[TP, int] = await self._thread.call_thread(self._thread.positions)
         return found
+
+    async def rejoin(self) -> None:
+        """Ask the group for a new generation: everybody is told anew what is theirs."""
+        await self._thread.call_thread(self._thread.request_rejoin)
 
     async def leave(self) -> None:
         """Leave the group at once: a static member otherwise holds its partitions until it expires.

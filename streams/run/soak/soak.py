@@ -161,7 +161,6 @@ class Soak:
 
     def _drain(self, fleet: Fleet) -> int:
         """Wait until every input is applied; what is left after the patience."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
         places = [
             TopicPartition(topic, number)
             for topic in ACCOUNT_TOPICS
@@ -171,6 +170,7 @@ class Soak:
         quiet = 0
         while True:
             fleet.tend()
+            admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
             answers = admin.list_offsets(
                 dict.fromkeys(places, OffsetSpec.latest()),
                 isolation_level=IsolationLevel.READ_COMMITTED,

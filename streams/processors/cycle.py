@@ -144,9 +144,7 @@ class Cycle:
         is published anew.
         """
         self.drop_partition(partition)
-        if self.log.unknown_names(image):
-            self.catch_up()
-        ends = self.log.load(partition, image) or {}
+        ends = self.log.load(partition, image, self.catch_up) or {}
         for topic in ACCOUNT_TOPICS:
             self._position[topic, partition] = ends.get(topic, 0)
         self.decider.restate(partition)

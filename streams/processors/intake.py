@@ -27,34 +27,42 @@ class Inbox:
         self._held = 0
         self._blocks: deque[Block] = deque()
         self._lock = threading.Lock()
+        self.generation = 0
+        """Counts the assignments: a block that was in hand across one is read again."""
 
     def full(self) -> bool:
         return self._held >= self._room
 
-    def put(self, block: Block) -> None:
+    def put(self, block: Block, generation: int) -> None:
+        """Hold a block; one of an earlier generation is dropped."""
         with self._lock:
-            self._blocks.append(block)
-            self._held += len(block)
+            if generation == self.generation:
+                self._blocks.append(block)
+                self._held += len(block)
 
     def take(self, most: int = TURN_RECORDS) -> list[Block]:
         """Blocks in the order in which they came, joined a partition; about `most` records.
 
         A fetch of a busy topic holds few records of each partition, and a block has a cost of its
-        own: joined, a turn has at most one a partition.
+        own: joined, a turn has one a partition; more only where Faust has begun to read again.
         """
-        runs: dict[tuple[str, int], list[Block]] = {}
+        runs: dict[tuple[str, int], list[list[Block]]] = {}
         taken = 0
         with self._lock:
             while self._blocks and taken < most:
                 block = self._blocks.popleft()
-                runs.setdefault((block.topic, block.partition), []).append(block)
+                found = runs.setdefault((block.topic, block.partition), [[]])
+                if found[-1] and found[-1][-1].offsets[-1] >= block.offsets[0]:
+                    found.append([])
+                found[-1].append(block)
                 taken += len(block)
             self._held -= taken
-        return [Block.joined(run) for run in runs.values()]
+        return [Block.joined(run) for found in runs.values() for run in found]
 
     def discard(self, keep: Callable[[Block], bool]) -> None:
-        """Drop the blocks of partitions that are someone else's now."""
+        """A new generation: drop the blocks of partitions that are not kept."""
         with self._lock:
+            self.generation += 1
             self._blocks = deque(block for block in self._blocks if keep(block))
             self._held = sum(map(len, self._blocks))
 
@@ -70,9 +78,10 @@ def _holder(inbox: Inbox) -> Any:
     async def hold(stream: Any) -> None:
         try:
             async for block in stream.noack():
+                generation = inbox.generation
                 while inbox.full():
                     await asyncio.sleep(0.005)
-                inbox.put(block)
+                inbox.put(block, generation)
         except Exception:
             # Faust would acknowledge the event and go on: it would be lost for good
             log.critical("an agent failed: the worker ends before anything is lost", exc_info=True)

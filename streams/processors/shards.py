@@ -116,7 +116,8 @@ class Shards:
             outcome = self._submit(_committing(journal, records))
             topics = Counter(one.topic for one in outputs.get(partition, ()))
             self._under_way.append((partition, outcome, topics))
-        self._undone = blocks
+        # settle may have dropped partitions just now: what was applied of theirs is not durable
+        self._undone = [block for block in blocks if block.partition in self._journals]
 
     def _lose(self, partition: int, error: PartitionLostError) -> None:
         log.warning("partition %d is another worker's now: %s", partition, error)

@@ -14,6 +14,7 @@ import click
 
 from streams.base.settings import Settings
 from streams.run.children import end_with_parent, tell
+from streams.run.soak.faults import FAULTS
 
 KAFKA = click.option("--bootstrap", required=True, help="Kafka bootstrap addresses.")
 STATUS_S = 0.2
@@ -121,7 +122,7 @@ def up(**options: Any) -> None:
 def worker(child: bool, **given: Any) -> None:
     """Run one risk worker until SIGTERM."""
     from streams.run.topics import TopicsDifferError, check_topics
-    from streams.run.worker import Worker
+    from streams.run.worker import REFUSALS, Worker
 
     settings = Settings.read(**given)
     if child:
@@ -143,7 +144,10 @@ def worker(child: bool, **given: Any) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         return await Worker(settings, tell).run(stop)
 
-    tell({"final": asyncio.run(serve())})
+    try:
+        tell({"final": asyncio.run(serve())})
+    except REFUSALS as error:
+        raise click.ClickException(f"{type(error).__name__}: {error}") from error
 
 
 @main.command()
@@ -220,7 +224,7 @@ def sink(child: bool, bootstrap: str, dsn: str) -> None:
 @click.option("--replication", default=1, show_default=True, help="Replicas of a new topic.")
 @click.option("--create", is_flag=True, help="Create the topics that are missing.")
 def topics(bootstrap: str, partitions: int, app: str, replication: int, create: bool) -> None:
-    """Check that all topics are there and partitioned alike; exit status 1 where they are not."""
+    """Check that all topics are as they must be; exit status 1 where they are not."""
     from streams.run.topics import TopicsDifferError, check_topics, ensure_topics
 
     try:
@@ -231,10 +235,6 @@ def topics(bootstrap: str, partitions: int, app: str, replication: int, create: 
     except TopicsDifferError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"all topics are as they should be, with {partitions} partitions an account topic")
-
-
-FAULTS = ("kill", "pause", "term", "broker-kill", "broker-pause", "broker-slow", "damage",
-          "duplicate")  # fmt: skip
 
 
 @main.command()
@@ -271,14 +271,13 @@ def soak(bootstrap: str | None, brokers: int, **given: Any) -> None:
 
 def _faults(text: str) -> list[str]:
     kinds = [kind for kind in text.split(",") if kind]
-    for kind in kinds:
-        if kind not in FAULTS:
-            raise click.BadParameter(f"{kind!r} is none of {', '.join(FAULTS)}")
+    if unknown := set(kinds) - set(FAULTS):
+        raise click.BadParameter(f"{sorted(unknown)} are none of {', '.join(FAULTS)}")
     return kinds
 
 
 def _own_kafka(brokers: int) -> Any:
-    """Only a real Kafka hides what was aborted; the source tree knows how to start one."""
+    """Only a real Kafka hides what was aborted, and the source tree can start one."""
     try:
         from tests.kafka.broker import ApacheKafka, why_not
     except ImportError:

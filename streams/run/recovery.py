@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from streams.processors.cycle import ACCOUNT_TOPICS
 from streams.processors.shards import Shards
 from streams.state.changelog import ChangelogError
-from streams.state.partition_log import Image
+from streams.state.partition_log import ADVICE, Image
 from streams.transport.changelog_reader import ChangelogReader
 from streams.transport.patience import patiently
 from streams.transport.transaction import Journal
@@ -117,7 +117,10 @@ class Recovery:
 
     def _take(self, found: list[tuple[int, list[tuple[bytes | None, bytes | None]]]]) -> None:
         for number, pairs in found:
-            self._images[number].take(pairs)
+            try:
+                self._images[number].take(pairs)
+            except ChangelogError as error:
+                raise ChangelogError(f"partition {number}: {error}; {ADVICE}") from error
             self.records += len(pairs)
 
 

@@ -14,7 +14,7 @@ from schemas.block import Block
 from schemas.topics import TOPICS
 from streams.base.settings import Settings
 from streams.processors.cycle import ACCOUNT_TOPICS, Cycle
-from streams.processors.dead_letters import DeadLetters
+from streams.processors.dead_letters import DeadLetters, TooManyDeadLettersError
 from streams.processors.intake import Inbox, hold_blocks
 from streams.processors.report import report
 from streams.processors.shards import Shards
@@ -23,10 +23,13 @@ from streams.run.parts import journals, ladder
 from streams.run.recovery import Inputs, Recovery
 from streams.run.topics import changelog_topic
 from streams.run.vitals import Vitals
+from streams.state.changelog import ChangelogError
+from streams.state.ledger import WrongPartitionerError
 from streams.state.mark_board import Limits
-from streams.transport.broadcast import BroadcastReader
-from streams.transport.changelog_reader import ChangelogReader
+from streams.transport.broadcast import BroadcastBehindError, BroadcastReader
+from streams.transport.changelog_reader import ChangelogReader, ChangelogSilentError
 from streams.transport.driver import block_app, block_consumer, use_blocks
+from streams.transport.publisher import PublishFailedError
 
 log = logging.getLogger(__name__)
 PRICES = "prices"
@@ -37,6 +40,15 @@ BROADCAST = sorted(
 STATUS_S = 0.5
 QUIET_S = 0.5
 PRICES_FRESH_S = 60.0
+REFUSALS = (
+    ChangelogError,
+    ChangelogSilentError,
+    BroadcastBehindError,
+    PublishFailedError,
+    TooManyDeadLettersError,
+    WrongPartitionerError,
+)
+"""Why a worker ends that has found no fault in itself: the message says it all."""
 COMMITS = 8
 """Transactions under way at the same time."""
 ORDER = {topic: number for number, topic in enumerate(ACCOUNT_TOPICS)}

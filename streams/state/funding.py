@@ -91,6 +91,11 @@ class Funding:
             "pending": [list(payment.source) for payment in self._of(partition)],
         }
 
+    def is_behind(self, state: Mapping[str, Any]) -> bool:
+        """Whether payments were read there that were not read here."""
+        read_to: Mapping[str, int] = state["read_to"]
+        return any(self._read_to.get(int(place), 0) < end for place, end in read_to.items())
+
     def restore(self, partition: int, state: Mapping[str, Any]) -> None:
         """What pends is what pended at `state`, and what was read since."""
         pending = {tuple(source) for source in state["pending"]}

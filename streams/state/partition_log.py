@@ -13,7 +13,7 @@ under keys that begin with NUL, as no account's may:
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,9 +93,12 @@ class PartitionLog:
             found[partition] = pairs[first:last] + self._specials(partition, held, to)
         return found
 
-    def load(self, partition: int, image: Mapping[bytes, bytes]) -> dict[str, int] | None:
+    def load(
+        self, partition: int, image: Mapping[bytes, bytes], catch_up: Callable[[], None]
+    ) -> dict[str, int] | None:
         """Rebuild a partition from its changelog; where its inputs go on, None if it is new.
 
+        `catch_up` is called where who wrote it had heard more on the broadcast topics than we have.
         `image` holds the last whole record of each key, the oldest first. Raises ChangelogError,
         and leaves the partition empty, where it is not the whole of what was written.
         """
@@ -104,6 +107,8 @@ class PartitionLog:
             self.held[partition] = Held()
             return None
         try:
+            if self._heard_more(image):
+                catch_up()
             return self._load(partition, image)
         except ChangelogError as error:
             self.drop(partition)
@@ -115,16 +120,19 @@ class PartitionLog:
                 "or `assets` lists: publish it again"
             ) from error
 
-    def unknown_names(self, image: Mapping[bytes, bytes]) -> list[str]:
-        """The instruments and assets of a changelog that were not heard of yet."""
+    def _heard_more(self, image: Mapping[bytes, bytes]) -> bool:
+        """Whether who wrote this had heard of instruments, assets or funding that we have not.
+
+        A payment that it has made, and that we hear of later, would be made again.
+        """
         rules = self._ledger.rules
-        told = _parsed(image[NAMES], "of names") if NAMES in image else {}
-        return [
-            name
-            for kind, known in (("instruments", rules.number), ("assets", rules.asset_number))
-            for name in told.get(kind, ())
-            if name not in known
-        ]
+        names = _parsed(image[NAMES], "of names") if NAMES in image else {}
+        state = _parsed(image[PARTITION], "of the partition") if PARTITION in image else {}
+        return (
+            not rules.number.keys() >= set(names.get("instruments", ()))
+            or not rules.asset_number.keys() >= set(names.get("assets", ()))
+            or self._funding.is_behind(state.get("funding", {"read_to": {}}))
+        )
 
     def drop(self, partition: int) -> None:
         """Forget all of a partition: it is another worker's."""
@@ -229,7 +237,7 @@ class Image:
         for key, value in pairs:
             self.read += 1
             if key is None or value is None:
-                raise ChangelogError(f"a record without key or value: {key!r}; {ADVICE}")
+                raise ChangelogError(f"the changelog has a record without key or value: {key!r}")
             turn[key] = value
             if key == PARTITION:
                 self._close()

@@ -1,0 +1,269 @@
+"""What the logs of a finished world must hold, told by plain Python from its inputs."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any
+
+from schemas.record_codec import decode
+from schemas.topics import BY_NAME
+from streams.processors.cycle import ACCOUNT_TOPICS, Cycle
+from streams.state.partition_log import PARTITION, Image
+from tests.reference.ledger import ClerksBook, value_e8
+from tests.simulation.log import CHANGELOG, Entry, FakeBroker
+from tests.simulation.story import FUND, INSTRUMENTS
+from tests.simulation.worker import block_of_entries
+
+Record = dict[str, Any]
+Amounts = dict[tuple[str, str, str], Any]
+WITH_IDS = ("margin-calls", "liquidations", "transfers", "dead-letters", "insurance-fund")
+
+
+class Oracle:
+    """Collects what is wrong in `findings`."""
+
+    def __init__(self, broker: FakeBroker, bad: Mapping[str, str]) -> None:
+        self._broker = broker
+        self._bad = bad
+        self.findings: list[str] = []
+
+    def judge(self) -> list[str]:
+        self._ids()
+        self._episodes()
+        self._legs()
+        self._letters()
+        books = [self._fold(number) for number in range(self._broker.partitions)]
+        self._books(books)
+        self._funds()
+        return self.findings
+
+    def _entries(self, topic: str, partition: int | None = None) -> Iterator[tuple[str, Entry]]:
+        numbers = range(self._broker.partitions) if partition is None else (partition,)
+        for number in numbers:
+            for entry in self._broker.logs[topic, number].committed():
+                yield f"{topic}-{number}-{entry.offset}", entry
+
+    def _records(self, topic: str) -> Iterator[Record]:
+        for _, entry in self._entries(topic):
+            yield read(topic, entry.value)
+
+    def _ids(self) -> None:
+        """Whatever is published has an id, and no id is published twice."""
+        for topic in WITH_IDS:
+            ids = Counter(dict(e.headers)["plimsoll-id"] for _, e in self._entries(topic))
+            for name in [name for name, times in ids.items() if times > 1]:
+                self.findings.append(f"{topic}: id {name!r} is there {ids[name]} times")
+
+    def _episodes(self) -> None:
+        """Outputs of an episode count 1, 2, 3 ... over both topics; episodes of a bucket too."""
+        counted: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for topic, field in (("margin-calls", "call_id"), ("liquidations", "liquidation_id")):
+            last: dict[str, tuple[int, int]] = {}
+            for record in self._records(topic):
+                bucket, episode, step = record[field].rsplit("/", 2)
+                place = int(episode), int(step)
+                if place <= last.get(bucket, (0, 0)):
+                    self.findings.append(f"{topic}: {record[field]} follows {last[bucket]}")
+                last[bucket] = place
+                counted[bucket].append(place)
+        for bucket, places in counted.items():
+            expected = (1, 1)
+            for place in sorted(places):
+                if place not in (expected, (expected[0] + 1, 1)):
+                    self.findings.append(f"{bucket}: {place} is there, and {expected} is not")
+                expected = place[0], place[1] + 1
+
+    def _legs(self) -> None:
+        """Every takeover that was ordered has all its legs, and they sum to nothing."""
+        legs: dict[str, list[Record]] = defaultdict(list)
+        for leg in self._records("transfers"):
+            legs[leg["transfer_id"]].append(leg)
+        ordered: dict[tuple[str, str, int], str] = {}
+        for order in self._records("liquidations"):
+            if order["action"] == "TAKE_OVER":
+                place = order["account_id"], order["bucket"], order["episode"]
+                ordered.setdefault(place, order["liquidation_id"])
+        if set(ordered.values()) != set(legs):
+            self.findings.append(f"ordered {sorted(ordered.values())}, moved {sorted(legs)}")
+        for name, found in legs.items():
+            total: Counter[str] = Counter()
+            for leg in found:
+                total[leg["asset"] or ""] += leg["amount_e8"]
+                total[leg["instrument_id"] or "", "quantity"] += leg["quantity_e8"]
+                total[leg["instrument_id"] or "", "cost"] += leg["cost_e8"]
+            numbers = sorted(leg["leg"] for leg in found)
+            if numbers != list(range(found[0]["legs"])) or any(total.values()):
+                self.findings.append(f"transfer {name}: legs {numbers}, sums {dict(total)}")
+
+    def _letters(self) -> None:
+        """Exactly the records that were sent wrong have a letter."""
+        letters = {
+            dict(e.headers)["plimsoll-id"].decode() for _, e in self._entries("dead-letters")
+        }
+        if letters != self._bad.keys():
+            self.findings.append(
+                f"refused without reason {sorted(letters - self._bad.keys())}, "
+                f"not refused {sorted(self._bad.keys() - letters)}"
+            )
+
+    def _fold(self, partition: int) -> ClerksBook:
+        """A partition's book, turn by turn of its changelog: its inputs, and funding between."""
+        book = ClerksBook(INSTRUMENTS)
+        inputs = {
+            topic: [(e.offset, read(topic, e.value)) for place, e in self._entries(topic, partition)
+                    if place not in self._bad or topic == "fills"]
+            for topic in ACCOUNT_TOPICS
+        }  # fmt: skip
+        payments = [
+            (record["event_time"], entry.offset, record)
+            for place, entry in self._entries("funding", 0)
+            if place not in self._bad
+            for record in [read("funding", entry.value)]
+        ]
+        before, paid = dict.fromkeys(ACCOUNT_TOPICS, 0), set[int]()
+        for state in self._turns(partition):
+            ends, funding = state["ends"], state["funding"]
+            pending = {offset for _, offset in funding["pending"]}
+            read_to = funding["read_to"].get("0", 0)
+            due = sorted(
+                (one for one in payments if one[1] < read_to and one[1] not in pending | paid),
+                key=itemgetter(0),
+            )
+            paid |= {offset for _, offset, _ in due}
+            for topic in ACCOUNT_TOPICS:
+                for offset, record in inputs[topic]:
+                    if before[topic] <= offset < ends[topic] and record:
+                        while topic == "fills" and due and record["event_time"] > due[0][0]:
+                            pay(book, due.pop(0)[2])
+                        if f"{topic}-{partition}-{offset}" not in self._bad:
+                            post(book, topic, record)
+            for _, _, payment in due:
+                pay(book, payment)
+            before = ends
+        return book
+
+    def _turns(self, partition: int) -> Iterator[Record]:
+        for _, entry in self._entries(CHANGELOG, partition):
+            if entry.key == PARTITION:
+                yield json.loads((entry.value or b"")[1:])
+
+    def _books(self, books: list[ClerksBook]) -> None:
+        """What the changelog brings back is what a clerk would have, and nothing is made of air."""
+        engine = self._brought_back()
+        balances, positions = entries_of(engine)
+        for number, book in enumerate(books):
+            expected = {place: e8 for place, e8 in book.balances.items() if e8}
+            held = {place: tuple(p) for place, p in book.positions.items() if any(p)}
+            for what, clerk, ours in (
+                ("balances", expected, balances[number]), ("positions", held, positions[number])
+            ):  # fmt: skip
+                for place in sorted(clerk.keys() | ours.keys()):
+                    if clerk.get(place, 0) != ours.get(place, 0):
+                        self.findings.append(
+                            f"{what} {number} {place}: {ours.get(place)}, not {clerk.get(place)}"
+                        )
+        deposits = sum(
+            read("collateral", entry.value)["amount_e8"]
+            for place, entry in self._entries("collateral")
+            if place not in self._bad
+        )
+        total = sum(sum(one.values()) for one in balances)
+        if total != deposits:
+            self.findings.append(f"all balances are {total}, all deposits {deposits}")
+        for name in INSTRUMENTS:
+            sums = [
+                sum(
+                    pair[at] for one in positions for place, pair in one.items() if place[2] == name
+                )
+                for at in (0, 1)
+            ]
+            if any(sums):
+                self.findings.append(f"{name}: quantities and costs sum to {sums}")
+
+    def _brought_back(self) -> Cycle:
+        """A worker that was never there reads all changelogs."""
+        cycle = Cycle(self._broker.partitions)
+        for topic in ("instruments", "assets"):
+            cycle.take_broadcast(
+                block_of_entries(topic, 0, self._broker.logs[topic, 0].committed())
+            )
+        for number in range(self._broker.partitions):
+            image = Image()
+            image.take((e.key, e.value) for _, e in self._entries(CHANGELOG, number))
+            cycle.take_partition(number, image.records)
+        return cycle
+
+    def _funds(self) -> None:
+        """A movement of the insurance fund is told once."""
+        expected = {
+            f"{FUND}/{record['transfer_id']}"
+            for record in self._records("transfers")
+            if record["account_id"] == FUND and record["asset"]
+        }
+        told = {dict(e.headers)["plimsoll-id"].decode() for _, e in self._entries("insurance-fund")}
+        missing = {name for name in expected ^ told if "/c-" not in name}
+        if missing:
+            self.findings.append(f"movements of the fund told or missing: {sorted(missing)}")
+
+
+@lru_cache(4_096)
+def read(topic: str, value: bytes | None) -> Record:
+    """A record's fields; none where the bytes are no record."""
+    try:
+        return dict(decode(value or b"", BY_NAME[topic].record)[1])
+    except ValueError:
+        return {}
+
+
+def post(book: ClerksBook, topic: str, record: Record) -> None:
+    if topic == "fills":
+        book.fill(record)
+    elif topic == "collateral":
+        book.collateral(record)
+    else:
+        owner = record["account_id"], record["bucket"]
+        if record["asset"]:
+            book.balances[(*owner, record["asset"])] += record["amount_e8"]
+        if record["instrument_id"]:
+            book.add(*owner, record["instrument_id"], (record["quantity_e8"], record["cost_e8"]))
+
+
+def pay(book: ClerksBook, payment: Record) -> None:
+    """Longs pay notional x rate to shorts."""
+    name = payment["instrument_id"]
+    asset, multiplier_e8 = (INSTRUMENTS[name][f] for f in ("settlement_asset", "multiplier_e8"))
+    for (account, bucket, held), (quantity_e8, _) in list(book.positions.items()):
+        if held == name and quantity_e8:
+            value = value_e8(False, multiplier_e8, quantity_e8, payment["mark_e8"])
+            amount_e8 = round(value * payment["rate"])
+            book.balances[account, bucket, asset] -= amount_e8
+            book.balances["@funding", "cross", asset] += amount_e8
+
+
+def entries_of(cycle: Cycle) -> tuple[list[Amounts], list[Amounts]]:
+    """Balances and positions of each partition, slices of system accounts under one name."""
+    book, listed = cycle.ledger.book, cycle.ledger.rules
+    balances: list[Amounts] = [defaultdict(int) for _ in range(cycle.ledger.partitions)]
+    positions: list[Amounts] = [{} for _ in range(cycle.ledger.partitions)]
+
+    def owner(bucket: int) -> tuple[int, str, str]:
+        account, pool = book.account_of_bucket(bucket), int(book.buckets["instrument"][bucket])
+        name = account.split(":")[0] if "#" in account else account
+        return (
+            book.partition_of_bucket(bucket), name,
+            "cross" if pool < 0 else listed.instruments[pool],
+        )  # fmt: skip
+
+    for row in book.balances.live_rows().tolist():
+        number, *place = owner(int(book.balances["bucket"][row]))
+        asset = listed.assets[int(book.balances["asset"][row])]
+        balances[number][(*place, asset)] += int(book.balances["amount_e8"][row])
+    for row in book.positions.live_rows().tolist():
+        number, *place = owner(int(book.positions["bucket"][row]))
+        name = listed.instruments[int(book.positions["instrument"][row])]
+        held = (int(book.positions["quantity_e8"][row]), int(book.positions["cost_e8"][row]))
+        if any(held):
+            positions[number][(*place, name)] = held
+    return [{k: v for k, v in one.items() if v} for one in balances], positions

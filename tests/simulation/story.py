@@ -1,0 +1,188 @@
+"""A small seeded market on a fake broker: deposits, trades, falling marks, answers to orders."""
+
+from functools import cache, lru_cache
+from random import Random
+from typing import Any
+
+from schemas.record_codec import decode, encode
+from schemas.topics import BY_NAME
+from schemas.units import E8
+from tests.simulation.log import FakeBroker, home_of
+from tests.streams.state import exchange
+from tests.streams.state.exchange import NOW_US, asset, instrument, risk_params
+
+Record = dict[str, Any]
+Sent = tuple[str, bytes, bytes, str]
+"""Topic, key, value, and where it is: topic-partition-offset."""
+FUND = "@insurance:USDT"
+INSTRUMENTS = {
+    record["instrument_id"]: record
+    for record in (
+        instrument("BTC-PERP", "LINEAR_PERP", "BTC", "USDT"),
+        instrument("ETH-PERP", "LINEAR_PERP", "ETH", "USDT", multiplier_e8=E8 // 10),
+    )
+}
+QUANTITY_E8 = {"BTC-PERP": E8, "ETH-PERP": 20 * E8}
+"""What one trade of a person is about, worth about as much in both."""
+OPENING_PRICE = {"BTC-PERP": 50_000, "ETH-PERP": 25_000}
+NAMES = ("ada", "bob", "cyd", "dan", "eve", "fay", "gus", "hal")
+S_US = 1_000_000
+
+
+@lru_cache(2_000)
+def encoded(topic: str, fields: tuple[tuple[str, Any], ...]) -> bytes:
+    """Openings are alike in all worlds: each record of theirs is encoded once."""
+    return encode(BY_NAME[topic].record, dict(fields))
+
+
+@cache
+def rules() -> tuple[tuple[str, bytes, bytes], ...]:
+    """What every world lists first: topic, key, value."""
+    tiers = [{"floor_e8": 0, "initial_ppm": 100_000, "maintenance_ppm": 50_000}]
+    listed = [
+        *(("instruments", record) for record in INSTRUMENTS.values()),
+        ("assets", asset("USDT", None, [])),
+        *(("risk-params", risk_params(name, tiers=tiers)) for name in INSTRUMENTS),
+    ]
+    return tuple(
+        (topic, record[BY_NAME[topic].keyed_by].encode(), encode(BY_NAME[topic].record, record))
+        for topic, record in listed
+    )
+
+
+class Story:
+    """Sends what an exchange and its customers would; remembers what it sent wrong on purpose."""
+
+    def __init__(self, broker: FakeBroker, rng: Random) -> None:
+        self._broker = broker
+        self._rng = rng
+        self._now_us = NOW_US
+        self._number = 0
+        self._price = dict(OPENING_PRICE)
+        self._sent: list[Sent] = []
+        self._answered = dict.fromkeys(range(broker.partitions), 0)
+        self.bad: dict[str, str] = {}
+        """topic-partition-offset of every record that must be refused -> of the one it repeats."""
+        self.makers = [self._maker(number) for number in range(broker.partitions)]
+        self.people = NAMES[: rng.randint(4, 6)]
+
+    def open(self) -> None:
+        """Rules, deposits, a position of everything in every partition, and people's first."""
+        for topic, key, value in rules():
+            self._broker.send(topic, key, value)
+        self._deposit(FUND, 1_000_000)
+        for maker in self.makers:
+            self._deposit(maker, 500_000_000)
+        for name in INSTRUMENTS:
+            first, *others = self.makers
+            for maker in others:
+                self._trade(first, maker, name, lots=500)
+        for person in self.people:
+            self._deposit(person, self._rng.choice((4_000, 5_000, 6_500)))
+            self._trade_of(person)
+
+    def step(self) -> None:
+        """A second or more later: new marks, and some of all that can happen."""
+        rng = self._rng
+        self._now_us += rng.randint(1, 3) * S_US
+        self._answer()
+        if rng.random() < 0.5:
+            self._trade_of(rng.choice(self.people))
+        if rng.random() < 0.2:
+            self._deposit(rng.choice(self.people), rng.choice((500, 3_000)))
+        if rng.random() < 0.35:
+            self._pay_funding()
+        if rng.random() < 0.4:
+            self._send_again()
+        if rng.random() < 0.1:
+            self._send_damaged()
+        self.tick()
+
+    def tick(self) -> None:
+        """New marks; more often than not they fall."""
+        for name in INSTRUMENTS:
+            self._price[name] = round(
+                self._price[name] * self._rng.choice((0.97, 0.98, 0.99, 1.005))
+            )
+            self._number += 1
+            mark = exchange.mark(self._number, name, self._price[name], event_time=self._now_us)
+            self._send("prices", mark)
+
+    def _answer(self) -> None:
+        """Trade on what the engine ordered, as far as it is committed."""
+        for partition, first in self._answered.items():
+            for entry in self._broker.logs["liquidations", partition].committed(first):
+                self._answered[partition] = entry.offset + 1
+                order = decode(entry.value or b"", "liquidation")[1]
+                if order["action"] == "REDUCE" and self._rng.random() < 0.7:
+                    self._close(order)
+
+    def _close(self, order: Record) -> None:
+        name, lots = order["instrument_id"], order["quantity_e8"]
+        other = "SELL" if order["side"] == "BUY" else "BUY"
+        mode = "CROSS" if order["bucket"] == "cross" else "ISOLATED"
+        self._fill(
+            order["account_id"], name, order["side"], lots,
+            margin_mode=mode, liquidation_id=order["liquidation_id"],
+        )  # fmt: skip
+        self._fill(self._rng.choice(self.makers), name, other, lots)
+
+    def _trade_of(self, person: str) -> None:
+        name = self._rng.choice(tuple(INSTRUMENTS))
+        isolated = self._rng.random() < 0.3
+        more = {"margin_mode": "ISOLATED", "isolated_margin_e8": 3_000 * E8} if isolated else {}
+        self._trade(person, self._rng.choice(self.makers), name, **more)
+
+    def _trade(self, buyer: str, seller: str, name: str, lots: int = 1, **more: Any) -> None:
+        quantity_e8 = lots * QUANTITY_E8[name]
+        self._fill(buyer, name, "BUY", quantity_e8, fee_e8=E8, **more)
+        self._fill(seller, name, "SELL", quantity_e8)
+
+    def _fill(self, account: str, name: str, side: str, quantity_e8: int, **more: Any) -> None:
+        self._number += 1
+        fill = exchange.fill(
+            self._number, account, instrument_id=name, side=side, quantity_e8=quantity_e8,
+            price_e8=self._price[name] * E8, event_time=self._now_us, **more,
+        )  # fmt: skip
+        self._sent.append(self._send("fills", fill))
+
+    def _deposit(self, account: str, amount: int) -> None:
+        self._number += 1
+        deposit = exchange.deposit(
+            self._number, account, amount_e8=amount * E8, event_time=self._now_us
+        )
+        self._sent.append(self._send("collateral", deposit))
+
+    def _pay_funding(self) -> None:
+        self._number += 1
+        name = self._rng.choice(tuple(INSTRUMENTS))
+        payment = exchange.funding(
+            self._number, instrument_id=name, rate=self._rng.choice((0.001, -0.0003)),
+            event_time=self._now_us + self._rng.choice((-S_US, 0, S_US)),
+            mark_e8=self._price[name] * E8,
+        )  # fmt: skip
+        self._sent.append(self._send("funding", payment))
+
+    def _send_again(self) -> None:
+        """A producer that was not sure whether its record had arrived."""
+        topic, key, value, place = self._rng.choice(self._sent)
+        self.bad[self._put(topic, key, value)] = place
+
+    def _send_damaged(self) -> None:
+        topic, key, value, _ = self._rng.choice(self._sent)
+        damaged = self._rng.choice((value[:-3], value + b"\0", b"", None))
+        self.bad[self._put(topic, key, damaged)] = ""
+
+    def _put(self, topic: str, key: bytes, value: bytes | None) -> str:
+        partition, offset = self._broker.send(topic, key, value)
+        return f"{topic}-{partition}-{offset}"
+
+    def _send(self, topic: str, record: Record) -> Sent:
+        row = BY_NAME[topic]
+        key, value = record[row.keyed_by].encode(), encoded(topic, tuple(record.items()))
+        return topic, key, value, self._put(topic, key, value)
+
+    def _maker(self, partition: int) -> str:
+        """An account of the partition: there is no decision without a position in it."""
+        names = (f"maker-{number}" for number in range(1_000))
+        return next(name for name in names if home_of(name, self._broker.partitions) == partition)

@@ -262,11 +262,10 @@ def soak(bootstrap: str | None, brokers: int, **given: Any) -> None:
     """Kill, pause and damage everything under load, then audit every account."""
     from streams.run.soak.soak import Options, Soak
 
-    options = Options(**given)
     if bootstrap:
-        sys.exit(Soak(options, bootstrap).run())
+        sys.exit(Soak(Options(**given), bootstrap).run())
     with _own_kafka(brokers) as kafka:
-        sys.exit(Soak(options, kafka.bootstrap, kafka).run())
+        sys.exit(Soak(Options(**given), kafka.bootstrap, kafka).run())
 
 
 def _faults(text: str) -> list[str]:

@@ -146,9 +146,13 @@ class _Run:
 
     def _await_workers(self) -> bool:
         """Wait until all partitions are owned and read; False where we are asked to stop."""
-        deadline = time.monotonic() + READY_S
+        deadline, told = time.monotonic() + READY_S, 0
         while not self.stop.is_set():
             self._check()
+            read = sum(worker.status.get("recovered", 0) for worker in self.workers)
+            if read != told:
+                self.console.print(f"recovering: {read:,} records of the changelog", style="dim")
+                told = read
             if all(worker.status.get("ready") for worker in self.workers):
                 return True
             if time.monotonic() > deadline:

@@ -168,6 +168,11 @@ class Worker:
         read = {f"{tp.topic}-{tp.partition}": end for tp, end in self._read.items()}
         return {place: max(end, read.get(place, 0)) for place, end in self._durable.items()}
 
+    async def _tell_recovery(self) -> None:
+        while True:
+            self._on_status({"ready": False, "recovered": self._recovery.records})
+            await asyncio.sleep(STATUS_S)
+
     def _owned_positions(self) -> dict[str, int]:
         told = self._positions()
         names = [f"{topic}-{number}" for number in self.shards.held for topic in ACCOUNT_TOPICS]
@@ -262,6 +267,7 @@ class Worker:
 
     async def _assigned(self, app: faust.App, **_: Any) -> None:
         """Hold what is ours now. Faust reads on, from where the states end, when this returns."""
+        telling = asyncio.create_task(self._tell_recovery())
         try:
             assigned = set(app.consumer.assignment())
             async with self._turning:
@@ -275,6 +281,8 @@ class Worker:
         except Exception as failure:
             self._failure = failure  # Faust would log it and read on
             raise
+        finally:
+            telling.cancel()
         log.info("holds %s", sorted(self.shards.held))
 
 

@@ -111,6 +111,19 @@ def test_a_worker_that_was_replaced_publishes_nothing_and_drops_its_state() -> N
     assert outputs(ledger) == []
 
 
+def test_what_was_applied_of_a_partition_just_lost_is_not_done() -> None:
+    ledger = Ledger()
+    old = Desk(ledger)
+    old.shards.turn(old.blocks("collateral", deposit(1)), [], decide=True)
+    new = Desk(ledger)  # it takes the partition before the turn is durable
+    old.shards.turn(old.blocks("collateral", deposit(2)), [], decide=True)
+    journal = MemoryJournal(ledger)
+    journal.open()
+    old.shards.take_over(0, journal, {})
+    assert old.shards.settle() == []
+    assert new.balances() == {}
+
+
 def test_it_goes_on_from_what_the_other_left() -> None:
     ledger = Ledger()
     old = Desk(ledger)

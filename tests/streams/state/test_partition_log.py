@@ -142,6 +142,22 @@ def test_funding_is_paid_once_across_a_restart() -> None:
     assert again.balances() == bench.balances()
 
 
+def test_a_payment_that_the_owner_before_made_and_we_have_not_heard_of_is_not_made_again() -> None:
+    bench, _ = small()
+    bench.send("funding", funding(5))
+    bench.send("prices", mark(10))
+    bench.cycle.decide()
+    whole = Image()
+    whole.take(small()[1].items())
+    whole.take(written(bench.cycle, 0)[0].items())
+    again = Bench()
+    again.cycle.catch_up = lambda: again.send("funding", funding(5))
+    again.cycle.take_partition(0, whole.records)
+    again.send("prices", mark(10))
+    again.cycle.decide()
+    assert again.balances() == bench.balances()
+
+
 def test_what_a_broken_turn_left_is_not_read() -> None:
     bench, whole = small()
     image = Image()

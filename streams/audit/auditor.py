@@ -1,6 +1,6 @@
 """The audit: every balance, order and letter of the engine against the input topics alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from streams.audit.account import AccountState
 from streams.audit.broadcast import read_rules
@@ -10,7 +10,7 @@ from streams.audit.explaining import compare
 from streams.audit.findings import Findings
 from streams.audit.letters import Letters
 from streams.audit.outputs import check_ids, check_legs, check_numbers, outputs
-from streams.audit.partition import Folder, Paid
+from streams.audit.partition import Folder, Orders
 from streams.audit.partitioner import partition_of
 from streams.audit.reading import Log
 
@@ -20,7 +20,7 @@ ACCOUNT_TOPICS = ("collateral", "transfers", "fills")
 def audit(
     log: Log,
     engine: Mapping[str, AccountState],
-    paid: Mapping[int, Sequence[Paid]],
+    orders: Orders,
     *,
     stale_ms: int = 15_000,
     deviation_ppm: int = 100_000,
@@ -29,7 +29,7 @@ def audit(
     """Everything in the log and the engine's accounts that does not follow from the inputs.
 
     `log` has all partitions of all topics, from their beginning. `engine` has all accounts, slices
-    of system accounts included; `paid` has the funding that it has paid, by partition. `stale_ms`
+    of system accounts included; `orders` says what fell between which inputs. `stale_ms`
     and `deviation_ppm` are the engine's settings; a liquidation may differ from what is computed
     here by `tolerance_e8`.
     """
@@ -38,12 +38,12 @@ def audit(
         findings.counts[topic] += len(entries)
     letters = Letters(log, findings)
     rules = read_rules(log, letters)
-    folder = Folder(log, rules, letters=letters, findings=findings, paid=paid)
+    folder = Folder(log, rules, letters=letters, findings=findings, orders=orders)
     numbers = sorted({number for topic, number in log if topic in ACCOUNT_TOPICS})
     ends = _ends(engine, len(numbers))
     parts = [folder.fold(number, ends.get(number, {})) for number in numbers]
     letters.finish()
-    orders = compare(parts, engine, log, rules, findings)
+    histories = compare(parts, engine, log, rules, findings)
     check_ids(log, findings)
     liquidations = list(outputs(log, "liquidations", findings))
     check_numbers([*outputs(log, "margin-calls", findings), *liquidations], findings)
@@ -51,7 +51,7 @@ def audit(
     decisions = Decisions(
         rules, findings, limits=(stale_ms, deviation_ppm), tolerance_e8=tolerance_e8
     )
-    decisions.check(liquidations, {part.number: part for part in parts}, log, orders)
+    decisions.check(liquidations, {part.number: part for part in parts}, log, histories)
     check_sums(parts, engine, rules, findings)
     return findings
 

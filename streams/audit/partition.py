@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from schemas.dead_letter import DeadLetterReason as Reason
 from schemas.record_codec import decode
@@ -20,9 +20,10 @@ from streams.audit.rulebook import Record, Rulebook
 BEFORE_ALL = -1
 LATE_US = 10_000_000
 """A payment may be due while its record is still on its way to the worker."""
-Paid = tuple[tuple[int, int], Mapping[str, int]]
-"""Where a payment's record is (partition, offset), and topic -> the offset behind what was applied
-when the engine paid it: among which inputs it falls is the engine's decision."""
+Orders = Mapping[int, Sequence[Mapping[str, Any]]]
+"""By partition, what the engine says of its own decisions: {"payment": [partition, offset] of its
+record, "ends": topic -> the offset behind what was applied when it was paid}, and {"legs": [first,
+end] of offsets on `transfers`, "ends"}."""
 
 
 class Step(NamedTuple):
@@ -124,10 +125,9 @@ class Folder:
         *,
         letters: Letters,
         findings: Findings,
-        paid: Mapping[int, Sequence[Paid]],
+        orders: Orders,
     ) -> None:
-        """`paid`: by partition, the payments that the engine says it has made there."""
-        self._paid = paid
+        self._orders = orders
         self._log = log
         self._rules = rules
         self._letters = letters
@@ -162,8 +162,8 @@ class Folder:
     def _waiting(self, part: Partition, legs: list[Step]) -> "list[_Waiting]":
         """Payments and legs in the order in which they fall.
 
-        A payment falls behind the fills and legs that were applied when it was made; a leg before
-        the first fill that is later than it, but behind the payments that were made before it.
+        A payment falls behind the fills and legs that were applied when it was made; so does a leg
+        of which that is told, another one before the first fill that is later than it.
         """
         waiting, latest_us, behind = [], 0, 0
         payments = sorted(self._payments(part), key=lambda one: (one[0], one[1]))
@@ -172,15 +172,28 @@ class Folder:
                 _, behind, step = payments.pop(0)
                 waiting.append(_Waiting(step, behind, None))
             if leg is not None:
+                told = self._told(part.number, leg.offset)
                 latest_us = max(latest_us, leg.record["event_time"])
-                waiting.append(_Waiting(leg, behind, latest_us))
+                behind = max(behind, told or 0)
+                waiting.append(_Waiting(leg, behind, None if told is not None else latest_us))
         return waiting
+
+    def _told(self, number: int, offset: int) -> int | None:
+        """Behind which fills the engine says that it has booked a leg; None where it does not."""
+        for one in self._orders.get(number, ()):
+            if "legs" in one and one["legs"][0] <= offset < one["legs"][1]:
+                end: int = one["ends"]["fills"]
+                return end
+        return None
 
     def _payments(self, part: Partition) -> Iterator[tuple[int, int, Step]]:
         """The payments made, once each: behind which legs and fills; what is amiss is a finding."""
         findings, number = self._findings, part.number
         made: set[tuple[int, int]] = set()
-        for source, ends in self._paid.get(number, ()):
+        for one in self._orders.get(number, ()):
+            if "payment" not in one:
+                continue
+            source, ends = (one["payment"][0], one["payment"][1]), one["ends"]
             record = self._rules.payments.get(source)
             name = f"partition {number}: funding {record['funding_id'] if record else source}"
             if record is None:
@@ -191,7 +204,7 @@ class Folder:
                 made.add(source)
                 step = Step(inf, False, 0, "funding", source[1], record)
                 yield ends["transfers"], ends["fills"], step
-        for source in self._rules.payments.keys() - made if self._paid else ():
+        for source in self._rules.payments.keys() - made if self._orders else ():
             record = self._rules.payments[source]
             if record["event_time"] < self._rules.clock_us - LATE_US and self._has_accounts(number):
                 findings.lost.append(

@@ -86,6 +86,10 @@ class Cycle:
         block = self._unseen(block)
         if not len(block):
             return
+        if block.topic == "transfers":
+            legs = [int(block.offsets[0]), int(block.offsets[-1]) + 1]
+            ends = self.ends(block.partition)
+            self.ledger.tell_order(block.partition, {"legs": legs, "ends": ends})
         record = BY_NAME[block.topic].record
         decoded = decode(block, record)
         if names_unknown(self.ledger.rules, decoded.columns):

@@ -44,7 +44,6 @@ class Funding:
         self._read_to: dict[int, int] = {}
         self._pending: dict[int, list[Payment]] = {}
         """What a partition has not had yet, in the order of time."""
-        self._paid: dict[int, list[dict[str, Any]]] = {}
 
     def take(self, payment: Payment) -> None:
         partition, offset = payment.source
@@ -80,10 +79,6 @@ class Funding:
                 touched.append(self._pay(partition, payment, {}))
         return touched
 
-    def paid(self, partition: int) -> list[dict[str, Any]]:
-        """What was paid since the last call, in JSON, with the offsets between which it fell."""
-        return self._paid.pop(partition, [])
-
     def state(self, partition: int) -> dict[str, Any]:
         """What a partition has had, in JSON: all that was read up to an offset but what pends."""
         return {
@@ -109,15 +104,14 @@ class Funding:
 
     def forget(self, partition: int) -> None:
         self._pending.pop(partition, None)
-        self._paid.pop(partition, None)
 
     def _of(self, partition: int) -> list[Payment]:
         return self._pending.setdefault(partition, list(self._payments))
 
     def _pay(self, partition: int, payment: Payment, ends: dict[str, int]) -> Int64s:
         self._of(partition).remove(payment)
-        told = {"source": list(payment.source), "ends": self._ends(partition) | ends}
-        self._paid.setdefault(partition, []).append(told)
+        ends = self._ends(partition) | ends
+        self._ledger.tell_order(partition, {"payment": list(payment.source), "ends": ends})
         return apply_funding(
             self._ledger, partition, payment.instrument, (payment.rate, payment.mark_e8)
         )

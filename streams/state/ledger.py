@@ -58,8 +58,17 @@ class Ledger:
         self.external_e8: dict[tuple[int, str], int] = defaultdict(int)
         """(partition, asset) -> deposits less withdrawals applied."""
         self.watched: set[str] = set()
+        self._order: dict[int, list[dict[str, Any]]] = defaultdict(list)
         self._cleared_us: dict[str, int] = {}
         self._recent: dict[tuple[str, int], RecentIds] = defaultdict(RecentIds)
+
+    def tell_order(self, partition: int, told: dict[str, Any]) -> None:
+        """Note, in JSON, among which inputs something fell: topics have no order between them."""
+        self._order[partition].append(told)
+
+    def take_order(self, partition: int) -> list[dict[str, Any]]:
+        """What was noted since the last call."""
+        return self._order.pop(partition, [])
 
     def fill_ids(self, partition: int) -> RecentIds:
         return self.recent_ids("fills", partition)
@@ -141,6 +150,7 @@ class Ledger:
 
     def drop_partition(self, partition: int) -> None:
         self.book.drop_partition(partition)
+        self._order.pop(partition, None)
         for place in [key for key in self.external_e8 if key[0] == partition]:
             del self.external_e8[place]
         for topic in [key for key in self._recent if key[1] == partition]:

@@ -8,8 +8,8 @@ under keys that begin with NUL, as no account's may:
   that come after the last of these belong to a turn that never ended: they are not read.
 - `names`, what the codes in the accounts' records stand for;
 - `ids/TOPIC/N`, hashes of the ids applied in a turn, in a ring of `RING` records;
-- `funding/N`, which payment fell between which inputs, the last `PAYMENTS` of them: when a
-  payment met the positions is the engine's decision, and an audit must know it.
+- `order/N`, between which fills a funding payment or the legs of transfers fell, the last
+  `ORDERS` of them: that is the engine's decision, and an audit must know it.
 """
 
 import json
@@ -30,8 +30,8 @@ PARTITION, NAMES, IDS = b"\x00partition", b"\x00names", b"\x00ids/"
 OPENING = (b"\x00opening", VERSION)
 """With it a new owner begins: what a broken turn has left before it is not read."""
 RING = 65_536
-PAYMENTS = 4_096
-FUNDING = b"\x00funding/"
+ORDERS = 16_384
+ORDER = b"\x00order/"
 MASK = 2**64 - 1
 Pair = tuple[bytes, bytes]
 ADVICE = (
@@ -50,8 +50,8 @@ class Held:
     names: int = 0
     rings: dict[str, list[int]] = field(default_factory=lambda: {t: [0, 0] for t in OFFSETS})
     """By topic: the next place in the ring, and the ids in this round of it."""
-    payments: int = 0
-    """Funding payments so far."""
+    orders: int = 0
+    """Records of `order` so far."""
     letters: dict[str, int] = field(default_factory=dict)
     """By broadcast "topic-partition": up to where its dead letters are written."""
     ahead: dict[str, int] = field(default_factory=dict)
@@ -170,7 +170,7 @@ class PartitionLog:
             state["seals"],
             self._names.count(partition),
             state["rings"],
-            state["payments"],
+            state["orders"],
             state["letters"],
             {topic: int(ledger.book.accounts[topic][accounts].max(initial=0)) for topic in OFFSETS},
         )
@@ -193,10 +193,10 @@ class PartitionLog:
                 ring[0] = place + 1
                 if ring[0] == RING or ring[1] >= recent.window:
                     ring[0], ring[1] = 0, 0
-        for paid in self._funding.paid(partition):
-            key = FUNDING + str(held.payments % PAYMENTS).encode()
-            pairs.append((key, VERSION + json.dumps(paid).encode()))
-            held.payments += 1
+        for told in self._ledger.take_order(partition):
+            key = ORDER + str(held.orders % ORDERS).encode()
+            pairs.append((key, VERSION + json.dumps(told).encode()))
+            held.orders += 1
         held.turn += 1
         return [*pairs, self._partition_record(partition, held, ends)]
 
@@ -209,7 +209,7 @@ class PartitionLog:
             "accounts": held.accounts,
             "seals": held.seals,
             "rings": held.rings,
-            "payments": held.payments,
+            "orders": held.orders,
             "letters": held.letters,
             "external_e8": {a: e8 for (number, a), e8 in external.items() if number == partition},
             "funding": self._funding.state(partition),
@@ -217,10 +217,10 @@ class PartitionLog:
         return PARTITION, VERSION + json.dumps(state).encode()
 
 
-def payments(image: Mapping[bytes, bytes]) -> list[tuple[tuple[int, int], dict[str, int]]]:
-    """Which funding payment (partition, offset) fell behind which offsets of the account topics."""
-    told = [_parsed(one, "of funding") for key, one in image.items() if key.startswith(FUNDING)]
-    return [((one["source"][0], one["source"][1]), one["ends"]) for one in told]
+def orders(image: Mapping[bytes, bytes]) -> list[dict[str, Any]]:
+    """What fell behind which offsets: {"payment": [partition, offset] of its record, "ends"}, or
+    {"legs": [first, end] of their offsets, "ends"}; "ends" is by account topic."""
+    return [_parsed(one, "of order") for key, one in image.items() if key.startswith(ORDER)]
 
 
 class Image:

@@ -1,9 +1,11 @@
 """A Faust consumer that delivers one event a fetched block instead of one a record."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
+from aiokafka.errors import IllegalStateError
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 from faust.types import TP, ConsumerMessage
@@ -35,14 +37,18 @@ class CommittedReader(AIOKafkaConsumerThread):  # type: ignore[misc]
     async def positions(self) -> dict[TP, int]:
         """Where the client reads on, behind transaction markers too, which no block holds."""
         client = self._ensure_consumer()
-        assigned = client.assignment()
-        return {TP(*tp): await client.position(tp) for tp in assigned}
+        found = {}
+        for tp in client.assignment():
+            with suppress(IllegalStateError):
+                found[TP(*tp)] = await client.position(tp)
+        return found
 
     async def seek_all(self, offsets: Mapping[TP, int]) -> None:
         """All at once: a call for each would cross the threads that often."""
         client = self._ensure_consumer()
         for tp, offset in offsets.items():
-            client.seek(TopicPartition(*tp), offset)
+            with suppress(IllegalStateError):  # taken away meanwhile: a new generation seeks anew
+                client.seek(TopicPartition(*tp), offset)
 
     async def request_rejoin(self) -> None:
         self._ensure_consumer()._coordinator.request_rejoin()

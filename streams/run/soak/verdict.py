@@ -5,24 +5,24 @@ from typing import Any
 from streams.audit.account import AccountState
 from streams.audit.auditor import audit
 from streams.audit.findings import Findings
-from streams.audit.partition import Paid
+from streams.audit.partition import Orders
 from streams.audit.reading import read_log
 from streams.processors.cycle import Cycle
 from streams.run.topics import changelog_topic
 from streams.run.worker import BROADCAST
 from streams.state.account_book import CROSS
-from streams.state.partition_log import Image, payments
+from streams.state.partition_log import Image, orders
 from streams.transport.broadcast import BroadcastReader
 from streams.transport.changelog_reader import ChangelogReader
 
 SHOWN = 5
 
 
-Engine = tuple[dict[str, AccountState], dict[int, list[Paid]]]
+Engine = tuple[dict[str, AccountState], Orders]
 
 
 def engine_state(bootstrap: str, app: str, partitions: int) -> Engine:
-    """What the changelog says of every account, and of the funding that was paid by partition.
+    """What the changelog says of every account, and of what fell between which inputs.
 
     ChangelogError where it is not whole.
     """
@@ -41,7 +41,7 @@ def engine_state(bootstrap: str, app: str, partitions: int) -> Engine:
     reader.close()
     for number, image in images.items():
         cycle.take_partition(number, image.records)
-    return accounts_of(cycle), {n: list(payments(image.records)) for n, image in images.items()}
+    return accounts_of(cycle), {number: orders(image.records) for number, image in images.items()}
 
 
 def accounts_of(cycle: Cycle) -> dict[str, AccountState]:

@@ -11,7 +11,6 @@ from schemas.record_codec import decode, encode
 from streams.audit.account import AccountState
 from streams.audit.auditor import audit
 from streams.audit.findings import Findings
-from streams.audit.partition import Paid
 from streams.audit.reading import Entry
 from streams.market.config import MarketConfig
 from tests.streams.audit.recorded import RecordedDriver, Topics, accounts_of
@@ -29,10 +28,10 @@ class Run:
 
     log: Topics
     engine: dict[str, AccountState]
-    paid: dict[int, list[Paid]]
+    orders: dict[int, list[dict[str, Any]]]
 
     def audit(self) -> Findings:
-        return audit(self.log, self.engine, self.paid)
+        return audit(self.log, self.engine, self.orders)
 
     def entries(self, topic: str) -> list[tuple[tuple[str, int], int, Entry, dict[str, Any]]]:
         """Place, index, entry and record of all that a topic holds and can be read."""
@@ -71,10 +70,10 @@ def spoiler() -> Callable[[str, bytes], tuple[bytes, ...]]:
 @pytest.fixture(scope="session")
 def recorded() -> Run:
     driver = RecordedDriver(CRASH, written=spoiler()).run(300)
-    return Run(driver.log, accounts_of(driver.cycle), driver.paid())
+    return Run(driver.log, accounts_of(driver.cycle), driver.orders())
 
 
 @pytest.fixture
 def run(recorded: Run) -> Run:
     log = {place: list(entries) for place, entries in recorded.log.items()}
-    return Run(log, deepcopy(recorded.engine), deepcopy(recorded.paid))
+    return Run(log, deepcopy(recorded.engine), deepcopy(recorded.orders))

@@ -10,7 +10,6 @@ from schemas.block import Block
 from schemas.record_codec import encode
 from schemas.topics import BY_NAME, TOPICS
 from streams.audit.account import AccountState
-from streams.audit.partition import Paid
 from streams.audit.reading import Entry
 from streams.market.config import MarketConfig
 from streams.processors.cycle import ACCOUNT_TOPICS, Cycle
@@ -61,13 +60,9 @@ class RecordedDriver(Driver):
         self._held: list[Block] = []
         self._ids: dict[tuple[str, int], bytes] = {}
 
-    def paid(self) -> dict[int, list[Paid]]:
-        """What the engine says of the funding that it has paid."""
-        told = {number: self.cycle.funding.paid(number) for number in range(PARTITIONS)}
-        return {
-            number: [((one["source"][0], one["source"][1]), one["ends"]) for one in payments]
-            for number, payments in told.items()
-        }
+    def orders(self) -> dict[int, list[dict[str, Any]]]:
+        """What the engine says of what fell between which inputs."""
+        return {number: self.cycle.ledger.take_order(number) for number in range(PARTITIONS)}
 
     def _turn(self, events: Any) -> None:
         super()._turn(events)

@@ -59,7 +59,7 @@ def heard_wrongly(
 
     driver = RecordedDriver(CALM, heard=heard).run(steps)
     assert chosen
-    return audit(driver.log, accounts_of(driver.cycle), driver.paid()), chosen
+    return audit(driver.log, accounts_of(driver.cycle), driver.orders()), chosen
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,8 @@ def test_a_payment_that_nobody_asked_for_is_named() -> None:
 
 
 def test_a_payment_made_twice_is_named(run: Run) -> None:
-    run.paid[1].append(run.paid[1][0])
+    payments = [one for one in run.orders[1] if "payment" in one]
+    run.orders[1].append(payments[0])
     assert [one.startswith("partition 1: funding") for one in run.audit().twice] == [True]
 
 

@@ -36,9 +36,7 @@ class RecordedBench(Bench):
         engine = accounts_of(self.cycle)
         for name, e8 in more_e8.items():
             engine[name].balances["cross", "USDT"] += e8
-        told = self.cycle.funding.paid(0)
-        paid = [((one["source"][0], one["source"][1]), one["ends"]) for one in told]
-        return audit(self.log, engine, {0: paid})
+        return audit(self.log, engine, {0: self.cycle.ledger.take_order(0)})
 
 
 def leg(number: int, account: str, sign: int) -> dict[str, Any]:

@@ -1,21 +1,28 @@
-"""The benchmarks of one machine, one after the other: fills, price to liquidation, memory."""
+"""The benchmarks of one machine: fills, price to liquidation, memory, recovery, guarantee."""
 
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
-from benchmarks import fills, latency, memory
+from benchmarks import failover, fills, guarantee, latency, memory, recovery
 from benchmarks.contender import ContenderFailedError
 from benchmarks.latency import Shape
 from benchmarks.results import Results, show, write
+from tests.kafka.broker import why_not
 
 SEED = 7
 LATENCY_ACCOUNTS = 5_000
+MEMORY_ACCOUNTS = 100_000
+RECOVERED = (100_000, 1_000_000)
+"""Accounts of the recoveries."""
 SHARE = 0.2
 """Of the accounts, how many break in a run: a crash."""
+PARTS = ("fills", "latency", "memory", "recovery", "guarantee", "failover")
+ON_KAFKA = {"recovery", "guarantee", "failover"}
 TINY = Shape(ticks_per_s=100.0, calm_s=1.0, fall_s=2.0, hold_s=2.0)
 
 
@@ -24,31 +31,50 @@ TINY = Shape(ticks_per_s=100.0, calm_s=1.0, fall_s=2.0, hold_s=2.0)
 @click.option("--accounts", default=20_000, show_default=True, help="Accounts of the fills.")
 @click.option("--runs", default=3, show_default=True, help="Runs of each; medians are told.")
 @click.option("--tiny", is_flag=True, help="Everything at a size that only proves that it works.")
+@click.option("--only", multiple=True, type=click.Choice(PARTS), help="This part; may repeat.")
 @click.option("--write", "page", type=click.Path(path_type=Path), help="Write the results here.")
-def main(count: int, accounts: int, runs: int, tiny: bool, page: Path | None) -> None:
+def main(
+    count: int, accounts: int, runs: int, *, tiny: bool, only: tuple[str, ...], page: Path | None
+) -> None:
     """Measure this machine; a wrong final state ends it with exit status 1."""
     if tiny:
         count, accounts, runs = 4_000, 200, 1
-    watched = 100 if tiny else LATENCY_ACCOUNTS
-    shape = TINY if tiny else Shape()
+    parts = set(only or PARTS)
+    if parts & ON_KAFKA and (reason := why_not()):
+        raise click.ClickException(f"{reason}; choose other parts with --only")
     try:
-        results = Results(
-            fills=fills.measure(SEED, count, accounts, runs=runs, say=click.echo),
-            latency=[
-                [
-                    latency.measure(SEED, watched, SHARE, shape=shape, say=click.echo)
-                    for _ in range(runs)
-                ]
-            ],
-            memory=memory.measure(
-                SEED, 300 if tiny else 100_000, tick_s=1.0 if tiny else 5.0, say=click.echo
-            ),
-        )
+        results = Results(**{
+            part: _measured(part, (count, accounts), runs, tiny=tiny)
+            for part in PARTS if part in parts
+        })  # fmt: skip
     except ContenderFailedError as error:
         raise click.ClickException(str(error)) from error
     show(results, Console())
     if page is not None:
         write(results, page, shlex.join(["python", "-m", "benchmarks.bench", *sys.argv[1:]]))
+
+
+def _measured(part: str, fills_of: tuple[int, int], runs: int, *, tiny: bool) -> Any:
+    """The field of the results that a part is; `fills_of` are fills and their accounts."""
+    if part == "fills":
+        return fills.measure(SEED, *fills_of, runs=runs, say=click.echo)
+    if part == "latency":
+        watched, shape = (100, TINY) if tiny else (LATENCY_ACCOUNTS, Shape())
+        return [
+            [
+                latency.measure(SEED, watched, SHARE, shape=shape, say=click.echo)
+                for _ in range(runs)
+            ]
+        ]
+    if part == "memory":
+        held, tick_s = (300, 1.0) if tiny else (MEMORY_ACCOUNTS, 5.0)
+        return memory.measure(SEED, held, tick_s=tick_s, say=click.echo)
+    if part == "recovery":
+        sizes = (2_000,) if tiny else RECOVERED
+        return recovery.measure(SEED, sizes, runs=runs, say=click.echo)
+    if part == "guarantee":
+        return guarantee.measure(SEED, *fills_of, runs=runs, say=click.echo)
+    return failover.measure(runs=runs, say=click.echo)
 
 
 if __name__ == "__main__":

@@ -36,8 +36,14 @@ class Timing:
 
 
 def run(module: str, settings: dict[str, Any]) -> tuple[Timing, dict[str, Any]]:
-    """Run `python -m module` to its end; ContenderFailedError with the end of what it said."""
+    """As `result_of`, of a contender that applies fills, and its timing."""
     started_s = time.monotonic()
+    result = result_of(module, settings)
+    return Timing(result["fills"], started_s, result["first_s"], result["last_s"]), result
+
+
+def result_of(module: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Run `python -m module` to its end; ContenderFailedError with the end of what it said."""
     try:
         done = subprocess.run(
             [sys.executable, "-m", module, json.dumps(settings)],
@@ -51,9 +57,8 @@ def run(module: str, settings: dict[str, Any]) -> tuple[Timing, dict[str, Any]]:
         raise ContenderFailedError(f"{module} took over {TIMEOUT_S:.0f} s\n{said}") from error
     if done.returncode != 0:
         raise ContenderFailedError(f"{module} ended with {done.returncode}\n{done.stderr[-2000:]}")
-    result = json.loads(done.stdout.splitlines()[-1])
-    timing = Timing(result["fills"], started_s, result["first_s"], result["last_s"])
-    return timing, result
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
 class Stopwatch:

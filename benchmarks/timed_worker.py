@@ -1,31 +1,35 @@
-"""A contender: the worker as it is, with a stopwatch around the application of fills."""
+"""A contender: the worker as it is, with a stopwatch around fills and around commits."""
 
 import asyncio
+import time
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.contender import SESSION_TIMEOUT_S, Stopwatch, settings_of_this_process, tell
 from schemas.block import Block
 from streams.base.settings import Settings
 from streams.run.worker import Worker
+from streams.transport.transaction import Journal, PlainJournal, Record, TransactionJournal
 
 LOOK_S = 0.01
 
 
 def main() -> None:
-    """Work until each partition in `counts` of topic fills is applied to its end."""
+    """Work until each "topic-partition" in `ends` is applied to its end."""
     given = settings_of_this_process()
     settings = Settings.read(
         bootstrap=given["bootstrap"],
         app=given["app"],
-        partitions=len(given["counts"]),
+        partitions=given["partitions"],
         session_timeout_s=SESSION_TIMEOUT_S,
+        transactions=given["transactions"],
     )
+    commits = _time_commits(PlainJournal if given["transactions"] == "off" else TransactionJournal)
     worker = Worker(settings, lambda status: None)
     stopwatch = Stopwatch()
     _time(worker, stopwatch)
-    ends = {f"fills-{number}": count for number, count in given["counts"].items()}
-    final = asyncio.run(_work(worker, ends))
-    tell(stopwatch, final["applied"].get("fills", 0), final=final)
+    final = asyncio.run(_work(worker, given["ends"]))
+    tell(stopwatch, final["applied"].get("fills", 0), final=final, commits=commits)
 
 
 def _time(worker: Worker, stopwatch: Stopwatch) -> None:
@@ -40,6 +44,19 @@ def _time(worker: Worker, stopwatch: Stopwatch) -> None:
         stopwatch.applied()
 
     worker.cycle.apply = timed  # type: ignore[method-assign]
+
+
+def _time_commits(journal: type[Journal]) -> list[tuple[float, float]]:
+    """Begin and end of every commit from now on, monotonic seconds."""
+    commit, times = journal.commit, list[tuple[float, float]]()
+
+    def timed(self: Journal, records: Sequence[Record]) -> None:
+        began = time.monotonic()
+        commit(self, records)
+        times.append((began, time.monotonic()))
+
+    journal.commit = timed  # type: ignore[method-assign]
+    return times
 
 
 async def _work(worker: Worker, ends: dict[str, int]) -> dict[str, Any]:

@@ -6,18 +6,35 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.embedded
+from tests.kafka.conftest import need_brokers
 
 
-def test_tiny_run_measures_and_checks_everything(tmp_path: Path) -> None:
-    page = tmp_path / "RESULTS.md"
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.bench", "--tiny", "--write", str(page)],
-        capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    text = page.read_text()
+@pytest.mark.embedded
+def test_tiny_run_on_the_embedded_broker_measures_and_checks(tmp_path: Path) -> None:
+    text = _page(tmp_path, "fills", "latency", "memory")
     for row in ("fills/s, worker", "fills/s, plain Faust, table", "worker over plain Faust, dict",
                 "price to liquidation, p99", "memory of the worker, peak"):  # fmt: skip
         assert f"| {row}" in text
     assert "digest of the book after all fills: `" in text
+
+
+@pytest.mark.kafka
+def test_tiny_run_on_kafka_measures_and_checks(tmp_path: Path) -> None:
+    need_brokers()
+    text = _page(tmp_path, "recovery", "guarantee")
+    for row in ("records/s, plain read", "records/s, recovery", "recovery, warm",
+                "durable fills/s, transactions on", "commit, transactions off, p99"):  # fmt: skip
+        assert f"| {row}" in text
+    assert "fills/s, worker" not in text, "what was not measured has no row"
+
+
+def _page(folder: Path, *parts: str) -> str:
+    """The page that a tiny run of these parts writes."""
+    page = folder / "RESULTS.md"
+    chosen = [word for part in parts for word in ("--only", part)]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.bench", "--tiny", *chosen, "--write", str(page)],
+        capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return page.read_text()

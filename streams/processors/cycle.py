@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from zlib import crc32
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from streams.processors.liquidation import Decider
 from streams.processors.outputs import Output
 from streams.state.apply_entries import apply_collateral, apply_transfers
 from streams.state.apply_fills import apply_fills
+from streams.state.changelog import ChangelogError
 from streams.state.funding import Funding
 from streams.state.ledger import Applied, FundMovement, Ledger
 from streams.state.mark_board import Limits, MarkBoard
@@ -77,6 +79,12 @@ class Cycle:
         """The offset at which the state of a partition ends; None where there is none."""
         return self._position.get((topic, partition))
 
+    def resume_at(self, topic: str, partition: int) -> int | None:
+        """Where to read on: at the last record read, which must still be the same."""
+        held = self.log.held.get(partition)
+        last = held.last.get(topic) if held else None
+        return last[0] if last else self.read_from(topic, partition)
+
     def positions(self) -> dict[str, int]:
         """Where the state ends, by "topic-partition", of every partition read so far."""
         return {f"{topic}-{number}": end for (topic, number), end in self._position.items()}
@@ -86,6 +94,9 @@ class Cycle:
         block = self._unseen(block)
         if not len(block):
             return
+        held = self.log.held.get(block.partition)
+        if held is not None:
+            held.last[block.topic] = [int(block.offsets[-1]), crc32(block.values[-1] or b"")]
         if block.topic == "transfers":
             legs = [int(block.offsets[0]), int(block.offsets[-1]) + 1]
             ends = self.ends(block.partition)
@@ -178,6 +189,7 @@ class Cycle:
         if start == 0:
             return block
         self.skipped[block.topic] += start
+        self._require_same(block, start)
         return Block(
             block.topic,
             block.partition,
@@ -186,6 +198,19 @@ class Cycle:
             block.values[start:],
             block.timestamps_ms[start:],
         )
+
+    def _require_same(self, block: Block, skipped: int) -> None:
+        """ChangelogError where the last record read is another one now: the topic was made anew."""
+        held = self.log.held.get(block.partition)
+        offset, crc = (held.last.get(block.topic) if held else None) or (-1, 0)
+        place = int(np.searchsorted(block.offsets[:skipped], offset))
+        found = place < skipped and block.offsets[place] == offset
+        if found and crc32(block.values[place] or b"") != crc:
+            raise ChangelogError(
+                f"{block.topic}-{block.partition}: the record at offset {offset} is not the one "
+                "that was applied there: the topic was made anew. Delete the changelog too and "
+                "start with --rebuild, or restore the topic"
+            )
 
     def _new_to_accounts(self, block: Block, columns: Columns) -> Columns:
         """The rows that their accounts have not applied: a torn transaction may leave one ahead."""

@@ -111,7 +111,7 @@ class Worker:
         """Turn until `stop` is set or something fails; returns the final report."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._read_broadcast_to_end)
-        use_blocks(self._app, self.cycle.read_from)
+        use_blocks(self._app, self.cycle.resume_at)
         await self._app.start()
         self._health_port = await self._vitals.start()
         told = 0.0

@@ -50,6 +50,8 @@ class Held:
     names: int = 0
     rings: dict[str, list[int]] = field(default_factory=lambda: {t: [0, 0] for t in OFFSETS})
     """By topic: the next place in the ring, and the ids in this round of it."""
+    last: dict[str, list[int]] = field(default_factory=dict)
+    """By topic: offset and CRC-32 of the last record read, which is read once more at a start."""
     orders: int = 0
     """Records of `order` so far."""
     letters: dict[str, int] = field(default_factory=dict)
@@ -170,6 +172,7 @@ class PartitionLog:
             state["seals"],
             self._names.count(partition),
             state["rings"],
+            state["last"],
             state["orders"],
             state["letters"],
             {topic: int(ledger.book.accounts[topic][accounts].max(initial=0)) for topic in OFFSETS},
@@ -209,6 +212,7 @@ class PartitionLog:
             "accounts": held.accounts,
             "seals": held.seals,
             "rings": held.rings,
+            "last": held.last,
             "orders": held.orders,
             "letters": held.letters,
             "external_e8": {a: e8 for (number, a), e8 in external.items() if number == partition},

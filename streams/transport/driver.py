@@ -19,7 +19,7 @@ ReadFrom = Callable[[str, int], int | None]
 class BlockTransport(Transport):  # type: ignore[misc]
     """Faust over aiokafka, with `BlockConsumer`.
 
-    `read_from(topic, partition)` tells it at which offset the worker's state of a partition ends.
+    `read_from(topic, partition)` tells it at which offset to read on.
     """
 
     Consumer = BlockConsumer

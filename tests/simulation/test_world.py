@@ -10,6 +10,7 @@ import pytest
 from schemas.block import Block
 from streams.processors.shards import Shards
 from streams.state import partition_log
+from streams.state.changelog import ChangelogError
 from streams.state.partition_log import PartitionLog
 from streams.transport.transaction import Journal, Record
 from tests.simulation.faults import FakeJournal
@@ -21,11 +22,11 @@ from tests.simulation.world import World
 SEEDS = 400
 SEEDS_A_MUTANT = 60
 SCENARIOS = {
-    "a zombie is fenced": 74,
-    "crash before acknowledgement": 333,
+    "a zombie is fenced": 2,
+    "crash before acknowledgement": 18,
     "crash taking over another of 2": 19,
-    "crash between commits, the first with legs of a takeover": 357,
-    "a record sent again across a restart": 77,
+    "crash between commits, the first with legs of a takeover": 63,
+    "a record sent again across a restart": 3,
 }
 """What happened in a world -> a seed of it; another one is told by `--seeds`, see `seeds.py`."""
 Patch = pytest.MonkeyPatch
@@ -85,8 +86,14 @@ def blocks_are_done_before_their_commit(patch: Patch) -> None:
 def ends_of_the_changelog_are_ignored(patch: Patch) -> None:
     load = PartitionLog.load
 
-    def from_the_start(self: PartitionLog, partition: int, image: Mapping[bytes, bytes]) -> None:
-        load(self, partition, image)
+    def from_the_start(
+        self: PartitionLog,
+        partition: int,
+        image: Mapping[bytes, bytes],
+        catch_up: Callable[[], None],
+    ) -> None:
+        load(self, partition, image, catch_up)
+        self.held[partition].last.clear()
 
     patch.setattr(PartitionLog, "load", from_the_start)
 
@@ -147,5 +154,12 @@ def test_a_world_with_a_defect_is_found(
     mutant: Callable[[Patch], None], monkeypatch: Patch
 ) -> None:
     mutant(monkeypatch)
-    worlds = (World(seed).run() for seed in range(SEEDS_A_MUTANT))
-    assert any(re.search(MUTANTS[mutant], " ".join(world.findings)) for world in worlds)
+    found = (findings_of(World(seed)) for seed in range(SEEDS_A_MUTANT))
+    assert any(re.search(MUTANTS[mutant], one) for one in found)
+
+
+def findings_of(world: World) -> str:
+    try:
+        return " ".join(world.run().findings)
+    except ChangelogError as error:  # nobody can take over any more
+        return f"ChangelogError: {error}"

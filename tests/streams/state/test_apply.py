@@ -105,7 +105,7 @@ def test_a_block_that_was_seen_does_nothing() -> None:
     bench.send("collateral", deposit(1))
     before = bench.balances()
     bench._end["collateral", 0] = 0  # the broker delivers the same offsets again
-    bench.send("collateral", deposit(2))
+    bench.send("collateral", deposit(1))
     assert bench.balances() == before
     assert bench.letters() == []
 

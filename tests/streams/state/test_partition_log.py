@@ -221,3 +221,19 @@ def test_a_quarantine_comes_back_unless_it_was_cleared() -> None:
     accounts = again.cycle.ledger.book.accounts
     assert accounts["quarantined"][accounts.find("alice")]
     assert set(ACCOUNT_TOPICS) == set(again.cycle.ends(0))
+
+
+def test_the_last_record_is_read_once_more_and_must_be_the_same() -> None:
+    bench, image = small()
+    again = Bench()
+    again.cycle.take_partition(0, image)
+    assert again.cycle.resume_at("fills", 0) == 1
+    again._end["fills", 0] = 1
+    again.send("fills", fill(2, "bob", side="SELL", margin_mode="ISOLATED"), fill(3))
+    assert (again.cycle.skipped["fills"], again.cycle.applied["fills"]) == (1, 1)
+    anew = Bench()
+    anew.cycle.take_partition(0, image)
+    anew._end["fills", 0] = 1
+    with pytest.raises(ChangelogError, match="fills-0: the record at offset 1 is not the one"):
+        anew.send("fills", fill(7))
+    assert bench.cycle.resume_at("transfers", 0) == 0

@@ -1,5 +1,6 @@
 """A Faust consumer that delivers one event a fetched block instead of one a record."""
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -12,6 +13,8 @@ from faust.types import TP, ConsumerMessage
 
 from schemas.block import Block
 from streams.transport.acks import BlockAcks
+
+COMMIT_S = 5.0
 
 
 class BlockScheduler:
@@ -121,10 +124,13 @@ class BlockConsumer(Consumer):  # type: ignore[misc]
         await self._thread.call_thread(self._thread.request_rejoin)
 
     async def leave(self) -> None:
-        """Leave the group at once: a static member otherwise holds its partitions until it expires.
+        """Commit what is done and leave the group at once: a static member otherwise holds its
+        partitions until it expires.
 
         Sent before Faust stops, so that others go on while this worker still shuts down.
         """
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.commit(), COMMIT_S)
         await self._thread.call_thread(self._thread.leave_group)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:

@@ -28,17 +28,18 @@ class Findings:
 
     @property
     def clean(self) -> bool:
-        return not any(self._sentences().values())
+        return not any(self.sentences().values())
 
     def summary(self) -> dict[str, object]:
         """Numbers for JSON."""
         return {
             "clean": self.clean,
-            **{kind: len(sentences) for kind, sentences in self._sentences().items()},
+            **{kind: len(sentences) for kind, sentences in self.sentences().items()},
             "recomputed": self.recomputed,
             "records": dict(sorted(self.counts.items())),
         }
 
-    def _sentences(self) -> dict[str, list[str]]:
+    def sentences(self) -> dict[str, list[str]]:
+        """What was found, by kind."""
         named = ((one.name, getattr(self, one.name)) for one in fields(self))
         return {name: value for name, value in named if isinstance(value, list)}

@@ -12,15 +12,12 @@ from schemas.topics import BY_NAME
 from schemas.units import US_PER_MS
 from streams.processors.dead_letters import DeadLetters
 from streams.processors.outputs import Output
-from streams.state.admission import Admission
+from streams.state.admission import Admission, not_ahead
 from streams.state.funding import Funding, Payment
 from streams.state.ledger import Ledger
 from streams.state.mark_board import MarkBoard, price_in_range
 from streams.state.recent_ids import RecentIds, hashes
 from streams.state.rules import Rules
-
-AHEAD_US = 60_000_000
-"""A tick further ahead than this of the time at which it was written is refused."""
 
 
 class Broadcasts:
@@ -73,7 +70,7 @@ class Broadcasts:
         admission.require_time()
         written_us = block.timestamps_ms[decoded.columns.rows] * US_PER_MS
         admission.require(
-            (written_us <= 0) | (data["event_time"] <= written_us + AHEAD_US),
+            not_ahead(block, decoded.columns),
             DeadLetterReason.TIME_OUT_OF_RANGE,
             lambda row: (
                 f"event_time {data['event_time'][row]} us is ahead of the record's own "

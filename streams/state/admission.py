@@ -5,15 +5,17 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.block import Columns, Int64s
+from schemas.block import Block, Columns, Int64s
 from schemas.dead_letter import DeadLetterReason, Refusal
-from schemas.units import LIMIT_E8
+from schemas.units import LIMIT_E8, US_PER_MS
 
 Bools = NDArray[np.bool_]
 EARLIEST_US = 946_684_800_000_000
 """2000-01-01: no exchange's event is older."""
 LATEST_US = 4_102_444_800_000_000
 """2100-01-01."""
+AHEAD_US = 60_000_000
+"""A record further ahead than this of when it was written tells no time to rely on."""
 
 
 class Admission:
@@ -73,6 +75,13 @@ class Admission:
         found = np.array([number.get(name, -1) for name in names], np.int64)
         self.require(found >= 0, reason, lambda row: f"{field} {names[row]!r} is not known")
         return np.maximum(found, 0)
+
+
+def not_ahead(block: Block, columns: Columns) -> Bools:
+    """bool[n]: rows whose event time is not far ahead of when they were written, where told."""
+    written_us = block.timestamps_ms[columns.rows] * US_PER_MS
+    in_time: Bools = (written_us <= 0) | (columns.data["event_time"] <= written_us + AHEAD_US)
+    return in_time
 
 
 def _always(message: str) -> Callable[[int], str]:

@@ -5,15 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from schemas.block import Block, Columns, Int64s
-from schemas.units import US_PER_MS
+from streams.state.admission import not_ahead
 from streams.state.apply_entries import apply_funding
 from streams.state.ledger import Ledger
-
-AHEAD_US = 60_000_000
-"""A fill further ahead than this of when it was written does not say how late it is."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,7 +53,7 @@ class Funding:
         if block.topic == "fills":
             for payment in list(self._of(block.partition)):
                 later = np.flatnonzero(
-                    (columns.data["event_time"] > payment.time_us) & _likely(block, columns)
+                    (columns.data["event_time"] > payment.time_us) & not_ahead(block, columns)
                 )
                 if not len(later):
                     break
@@ -115,12 +111,3 @@ class Funding:
         return apply_funding(
             self._ledger, partition, payment.instrument, (payment.rate, payment.mark_e8)
         )
-
-
-def _likely(block: Block, columns: Columns) -> NDArray[np.bool_]:
-    """bool[n]: rows whose time can be right, by the time at which they were written."""
-    written_us = block.timestamps_ms[columns.rows] * US_PER_MS
-    likely: NDArray[np.bool_] = (written_us <= 0) | (
-        columns.data["event_time"] <= written_us + AHEAD_US
-    )
-    return likely

@@ -40,7 +40,7 @@ class RecentIds:
     def remember(self, hashed: UInt64s) -> None:
         if len(hashed):
             self._unsaved.append(hashed)
-            self._take(hashed)
+            self.load(hashed)
 
     def unsaved(self) -> UInt64s:
         """What was remembered since the last call."""
@@ -50,9 +50,6 @@ class RecentIds:
 
     def load(self, hashed: UInt64s) -> None:
         """Remember what was saved, the oldest first."""
-        self._take(hashed)
-
-    def _take(self, hashed: UInt64s) -> None:
         self._young.update(hashed.tolist())
         if len(self._young) >= YOUNG_LIMIT:
             young = np.fromiter(self._young, np.uint64, len(self._young))

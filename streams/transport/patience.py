@@ -11,13 +11,14 @@ RETRY_S = 0.2
 T = TypeVar("T")
 
 
-def patiently(ask: Callable[[], T]) -> T:
-    """The answer; the last KafkaException or TimeoutError where there is none for a minute."""
+def patiently(ask: Callable[[], T], again: Callable[[Exception], bool] = lambda error: True) -> T:
+    """The answer; the last KafkaException or TimeoutError where there is none for a minute, or
+    where it is not worth asking `again`."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             return ask()
-        except (KafkaException, TimeoutError):
-            if time.monotonic() > deadline:
+        except (KafkaException, TimeoutError) as error:
+            if not again(error) or time.monotonic() > deadline:
                 raise
             time.sleep(RETRY_S)

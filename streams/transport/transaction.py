@@ -2,20 +2,19 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from streams.transport.patience import PATIENCE_S, patiently
 from streams.transport.publisher import Headers, Publisher, PublishFailedError, producer_settings
 
 log = logging.getLogger(__name__)
 TRANSACTION_TIMEOUT_MS = 30_000
 """How long a worker that vanished may hold up readers of committed records, if none follows it."""
-PATIENCE_S = 60.0
-RETRY_S = 0.1
 FENCED = frozenset({
     KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH,
     KafkaError.FENCED_INSTANCE_ID,
@@ -66,7 +65,7 @@ class TransactionJournal:
         })  # fmt: skip
 
     def open(self) -> None:
-        self._patiently(lambda: self._producer.init_transactions(10.0))
+        patiently(lambda: self._producer.init_transactions(10.0), _retriable)
 
     def commit(self, records: Sequence[Record]) -> None:
         deadline = time.monotonic() + PATIENCE_S
@@ -75,7 +74,7 @@ class TransactionJournal:
                 self._producer.begin_transaction()
                 for record in records:
                     self._produce(record)
-                self._patiently(lambda: self._producer.commit_transaction(10.0))
+                patiently(lambda: self._producer.commit_transaction(10.0), _retriable)
             except KafkaException as error:
                 self._abort(error, deadline)
             else:
@@ -101,17 +100,6 @@ class TransactionJournal:
             else:
                 return
 
-    def _patiently(self, call: Callable[[], None]) -> None:
-        """Again, as long as the client says that the same call may go through."""
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                return call()
-            except KafkaException as error:
-                if not error.args[0].retriable() or time.monotonic() > deadline:
-                    raise
-                time.sleep(RETRY_S)
-
     def _why_fatal(self, told: KafkaError) -> KafkaError:
         """What lies behind "fatal": the next call of the transaction says it."""
         try:
@@ -132,9 +120,14 @@ class TransactionJournal:
             raise PublishFailedError(f"{self._name}: {reason.str()}") from error
         log.warning("%s: the turn is tried again: %s", self._name, reason.str())
         try:
-            self._patiently(lambda: self._producer.abort_transaction(10.0))
+            patiently(lambda: self._producer.abort_transaction(10.0), _retriable)
         except KafkaException as abort:
             self._abort(abort, deadline)
+
+
+def _retriable(error: Exception) -> bool:
+    """Whether the client says that the same call may go through."""
+    return bool(error.args[0].retriable())
 
 
 class PlainJournal:

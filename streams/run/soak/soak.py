@@ -28,7 +28,6 @@ DRAIN_S = 180.0
 TURN_S = 0.2
 DAMAGED_PPM = 200
 REPEATED_PPM = 500
-KINDS = ("wrong", "lost", "twice", "duplicate_ids", "unjustified", "unbalanced", "letters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +83,10 @@ class Soak:
             unread = self._drain(fleet)
         findings = verdict(self.bootstrap, app, options.partitions)
         self.done.update(load.sent)
+        found = {kind: len(said) for kind, said in findings.sentences().items()}
         return self._tell(
-            {kind: len(getattr(findings, kind)) for kind in KINDS}
-            | {
+            found,
+            {
                 "seed": options.seed,
                 "unread": unread,
                 "skipped_replays": sum(fleet.skipped.values()),
@@ -196,14 +196,14 @@ class Soak:
             fleet.tend()
             time.sleep(TURN_S)
 
-    def _tell(self, summary: dict[str, Any], found: list[str]) -> int:
-        clean = not any(summary[kind] for kind in KINDS) and not summary["unread"]
-        summary["clean"] = clean
-        for one in (*found, *summary["unexpected_ends"]):
+    def _tell(self, found: dict[str, int], run: dict[str, Any], said: list[str]) -> int:
+        clean = not any(found.values()) and not run["unread"]
+        summary = found | run | {"clean": clean}
+        for one in (*said, *summary["unexpected_ends"]):
             self.say(one)
         if self.options.summary:
             self.options.summary.write_text(json.dumps(summary, indent=2) + "\n")
-        counted = ", ".join(f"{summary[kind]} {kind.replace('_', ' ')}" for kind in KINDS)
+        counted = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in found.items())
         faults = ", ".join(f"{count} {kind}" for kind, count in summary["faults"].items())
         self.say(f"sent {summary['sent']['fills']} fills, {summary['fills_per_s']}/s; {faults}")
         self.say(f"{counted}; {summary['skipped_replays']} replays skipped")

@@ -1,7 +1,5 @@
 """The verdict of a soak: what the changelog holds, against an audit of the topics."""
 
-from typing import Any
-
 from streams.audit.account import AccountState
 from streams.audit.auditor import audit
 from streams.audit.findings import Findings
@@ -81,17 +79,8 @@ def verdict(bootstrap: str, app: str, partitions: int) -> Findings:
 def sentences(findings: Findings) -> list[str]:
     """The first few of each kind."""
     found = []
-    for kind, said in _kinds(findings).items():
+    for kind, said in findings.sentences().items():
         found += [f"{kind}: {one}" for one in said[:SHOWN]]
         if len(said) > SHOWN:
             found.append(f"{kind}: {len(said) - SHOWN} more")
     return found
-
-
-def _kinds(findings: Findings) -> dict[str, list[Any]]:
-    return {
-        kind: getattr(findings, kind)
-        for kind in (
-            "wrong", "lost", "twice", "duplicate_ids", "unjustified", "unbalanced", "letters",
-        )
-    }  # fmt: skip

@@ -13,7 +13,8 @@ from streams.audit.auditor import audit
 from streams.audit.findings import Findings
 from streams.audit.reading import Entry
 from streams.market.config import MarketConfig
-from tests.streams.audit.recorded import RecordedDriver, Topics, accounts_of
+from streams.run.soak.verdict import accounts_of
+from tests.streams.audit.recorded import RecordedDriver, Topics
 
 CRASH = MarketConfig(
     seed=7, accounts=150, fills_per_s=60.0, crash_at_s=20.0, fall_s=40.0, opening_s=15.0,

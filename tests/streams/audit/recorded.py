@@ -9,10 +9,9 @@ import numpy as np
 from schemas.block import Block
 from schemas.record_codec import encode
 from schemas.topics import BY_NAME, TOPICS
-from streams.audit.account import AccountState
 from streams.audit.reading import Entry
 from streams.market.config import MarketConfig
-from streams.processors.cycle import ACCOUNT_TOPICS, Cycle
+from streams.processors.cycle import ACCOUNT_TOPICS
 from streams.state.ledger import partition_of
 from tests.simulation.driver import PARTITIONS, WRITTEN_MS, Driver
 
@@ -112,29 +111,3 @@ class RecordedDriver(Driver):
         offset = STEP * len(self.log[place])
         self.log[place].append(Entry(offset, key, value, WRITTEN_MS, headers))
         return offset
-
-
-def accounts_of(cycle: Cycle) -> dict[str, AccountState]:
-    """What the engine says its accounts are."""
-    book, rules = cycle.ledger.book, cycle.ledger.rules
-    engine: dict[str, AccountState] = {}
-    for row in book.accounts.live_rows().tolist():
-        number = int(book.accounts["partition"][row])
-        offsets = {topic: cycle.read_from(topic, number) or 0 for topic in ACCOUNT_TOPICS}
-        engine[book.accounts.keys[row] or ""] = AccountState(offsets=offsets)
-
-    def place(bucket: int) -> tuple[AccountState, str]:
-        pool = int(book.buckets["instrument"][bucket])
-        account = engine[book.account_of_bucket(bucket)]
-        return account, "cross" if pool < 0 else rules.instruments[pool]
-
-    for row in book.balances.live_rows().tolist():
-        account, pool = place(int(book.balances["bucket"][row]))
-        asset = rules.assets[int(book.balances["asset"][row])]
-        account.balances[pool, asset] = int(book.balances["amount_e8"][row])
-    for row in book.positions.live_rows().tolist():
-        account, pool = place(int(book.positions["bucket"][row]))
-        name = rules.instruments[int(book.positions["instrument"][row])]
-        held = int(book.positions["quantity_e8"][row]), int(book.positions["cost_e8"][row])
-        account.positions[pool, name] = held
-    return engine

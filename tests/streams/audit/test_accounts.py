@@ -12,9 +12,10 @@ from streams.audit.auditor import audit
 from streams.audit.findings import Findings
 from streams.audit.partitioner import partition_of
 from streams.market.config import MarketConfig
+from streams.run.soak.verdict import accounts_of
 from streams.state.ledger import partition_of as engines_partition_of
 from tests.streams.audit.conftest import Run
-from tests.streams.audit.recorded import RecordedDriver, accounts_of
+from tests.streams.audit.recorded import RecordedDriver
 
 CALM = MarketConfig(
     seed=5, accounts=40, fills_per_s=60.0, crash_at_s=None, opening_s=8.0, funding_interval_s=5.0

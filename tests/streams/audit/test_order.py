@@ -9,7 +9,8 @@ from schemas.units import E8
 from streams.audit.auditor import audit
 from streams.audit.findings import Findings
 from streams.audit.reading import Entry
-from tests.streams.audit.recorded import Topics, accounts_of
+from streams.run.soak.verdict import accounts_of
+from tests.streams.audit.recorded import Topics
 from tests.streams.state.exchange import NOW_US, Bench, deposit, fill, mark
 
 

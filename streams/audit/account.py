@@ -58,6 +58,8 @@ class Book:
         """instrument -> (account, bucket) -> quantity e8 and cost e8."""
         self.paired_e8: dict[str, int] = defaultdict(int)
         """asset -> what trades of pairs moved: nothing where both sides are in."""
+        self.settled: dict[str, Record] = {}
+        """instrument -> its settlement, which also ends what is booked later."""
         self._rules = rules
         self._partition = partition
 
@@ -69,6 +71,9 @@ class Book:
             self._collateral(record)
         elif topic == "transfers":
             self._leg(record)
+        elif record["kind"] == "SETTLEMENT":
+            self.settled[record["instrument_id"]] = record
+            self._settle(record)
         else:
             self._payment(record)
 
@@ -95,6 +100,8 @@ class Book:
             balances[account, bucket, contract.settlement] += record["isolated_margin_e8"]
             balances[account, CROSS, contract.settlement] -= record["isolated_margin_e8"]
         self._add((account, bucket), name, quantity_e8, cost_e8)
+        if name in self.settled:
+            self._settle(self.settled[name])
 
     def _collateral(self, record: Record) -> None:
         account, asset, amount_e8 = record["account_id"], record["asset"], record["amount_e8"]
@@ -113,6 +120,8 @@ class Book:
                 record["quantity_e8"],
                 record["cost_e8"],
             )
+            if settlement := self.settled.get(record["instrument_id"]):
+                self._settle(settlement)
 
     def _payment(self, record: Record) -> None:
         """Longs pay notional x rate to shorts, each to the nearest unit."""
@@ -126,6 +135,17 @@ class Book:
                 paid_e8 += payment_e8
         slice_ = f"@funding:{name}#{self._partition}"
         self.balances[slice_, CROSS, contract.settlement] += paid_e8
+
+    def _settle(self, record: Record) -> None:
+        """Every position is traded at the settlement price against the settlement slice."""
+        name, slice_ = record["instrument_id"], (self._settlement(record["instrument_id"]), CROSS)
+        for owner, (quantity_e8, _) in list(self.positions[name].items()):
+            if quantity_e8 and owner != slice_:
+                worth_e8 = value_e8(self._rules.contracts[name], quantity_e8, record["mark_e8"])
+                self._add(owner, name, -quantity_e8, -worth_e8)
+                held = self.positions[name].setdefault(slice_, [0, 0])
+                held[0] += quantity_e8
+                held[1] += worth_e8
 
     def _add(self, owner: tuple[str, str], name: str, quantity_e8: int, cost_e8: int) -> None:
         """A position that comes to zero realises its cost against the settlement slice."""

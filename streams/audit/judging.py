@@ -160,7 +160,9 @@ class Judge:
         faults: set[Reason] = set()
         if record["instrument_id"] not in self._rules.contracts:
             faults.add(Reason.UNKNOWN_INSTRUMENT)
-        if record["mark_e8"] <= 0:
+        contract = self._rules.contracts.get(record["instrument_id"])
+        may_be_0 = record["kind"] == "SETTLEMENT" and not (contract and contract.inverse)
+        if record["mark_e8"] < (0 if may_be_0 else 1):
             faults.add(Reason.NON_POSITIVE_PRICE)
         if not abs(record["rate"]) <= 1:
             faults.add(Reason.AMOUNT_OUT_OF_RANGE)

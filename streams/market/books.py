@@ -117,6 +117,14 @@ class Books:
                     sign = 1 if holding.quantity_e8 > 0 else -1
                     account.add(bucket, listing.settlement_asset, -sign * owed_e8)
 
+    def settle(self, listing: Listing, price_e8: int) -> None:
+        """Every position of a listing ends at this price: it is worth that, less its cost."""
+        for account in self._accounts.values():
+            for key in [key for key in account.holdings if key[1] == listing.instrument_id]:
+                holding = account.holdings.pop(key)
+                profit_e8 = listing.value_e8(holding.quantity_e8, price_e8) - holding.cost_e8
+                account.add(key[0], listing.settlement_asset, profit_e8)
+
     def bucket_value_e8(self, account_id: str, listing: Listing) -> int:
         """What an isolated bucket is worth in its settlement asset, at the present mark."""
         account, bucket = self.account(account_id), listing.instrument_id

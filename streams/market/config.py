@@ -24,6 +24,7 @@ class MarketConfig:
     `replay`: file or folder of recorded bars (None: the seeded market), from `start` until before
     `end`. `step_ms`, `funding_interval_s`: None takes 250 ms and 60 s for the seeded market, 1 s
     and 8 h for a replay. `fills_per_s`: fills of ordinary trading aimed at, both sides counted.
+    `options`: the seeded market lists options too, and some accounts are margined as portfolios.
     `opening_s`: time in which accounts open their first positions. `crash_at_s` (None: no crash),
     `fall_s`, how long the crash falls, and `duration_s` (None: without end) concern the seeded
     market alone.
@@ -31,6 +32,7 @@ class MarketConfig:
 
     seed: int = 42
     accounts: int = 1_000
+    options: bool = False
     makers: int = 4
     replay: Path | None = None
     start: datetime | None = None
@@ -61,7 +63,7 @@ def build(config: MarketConfig) -> Exchange:
     step_ms = config.step_ms or (SEEDED_STEP_MS if seeded else REPLAY_STEP_MS)
     path: PricePath
     if config.replay is None:
-        catalogue = seeded_catalogue()
+        catalogue = seeded_catalogue(options=config.options)
         path = SeededPath(
             catalogue,
             seed=config.seed,

@@ -14,6 +14,8 @@ from streams.market.listings import (
     Listing,
     Tiers,
 )
+from streams.market.options import BASE_VOLATILITY, option_listings
+from streams.market.paths import START_US
 
 MAJOR_TIERS: Tiers = (
     (0, 10_000, 4_000),
@@ -66,9 +68,9 @@ _SEEDED = (
 )
 
 
-def seeded_catalogue() -> Catalogue:
-    """Nine perpetuals and the four pairs that price their collateral."""
-    listings = {}
+def seeded_catalogue(*, options: bool = False) -> Catalogue:
+    """Nine perpetuals, the four pairs that price their collateral, and on request options."""
+    listings: dict[str, Listing] = {}
     for instrument_id, kind, base, multiplier, tick, lot, price, volume in _SEEDED:
         inverse = kind == INVERSE_PERP
         listings[instrument_id] = Listing(
@@ -84,6 +86,10 @@ def seeded_catalogue() -> Catalogue:
             daily_volume_usd=volume,
             tiers=PAIR_TIERS if kind == SPOT else tiers_for(base, volume),
         )
+    if options:
+        underlyings = {coin: listings[f"{coin}-PERP"] for coin in BASE_VOLATILITY}
+        for listing in option_listings(underlyings, START_US):
+            listings[listing.instrument_id] = listing
     pricers = {"USDC": "USDC-USDT", "BTC": "BTC-USDT", "ETH": "ETH-USDT", "SOL": "SOL-USDT"}
     return Catalogue(listings, assets_for(pricers))
 

@@ -28,15 +28,15 @@ class Event(NamedTuple):
     record: dict[str, Any]
 
 
-def account_event(now_us: int, account_id: str, *, isolated: bool) -> Event:
-    """How an account wants to be margined."""
+def account_event(now_us: int, account_id: str, mode: str = "CROSS") -> Event:
+    """How an account wants to be margined: CROSS, ISOLATED or PORTFOLIO."""
     return Event(
         ACCOUNTS,
         account_id,
         {
             "event_time": now_us,
             "account_id": account_id,
-            "mode": "ISOLATED" if isolated else "CROSS",
+            "mode": mode,
             "risk_profile": "standard",
             "status": "ACTIVE",
         },
@@ -54,6 +54,23 @@ def funding_event(now_us: int, instrument_id: str, *, rate: float, mark_e8: int)
             "funding_id": f"{instrument_id}/{now_us}",
             "rate": rate,
             "mark_e8": mark_e8,
+            "kind": "FUNDING",
+        },
+    )
+
+
+def settlement_event(now_us: int, instrument_id: str, price_e8: int) -> Event:
+    """Every position of an instrument ends at this price, which may be 0."""
+    return Event(
+        FUNDING,
+        instrument_id,
+        {
+            "event_time": now_us,
+            "instrument_id": instrument_id,
+            "funding_id": f"{instrument_id}/settlement",
+            "rate": 0.0,
+            "mark_e8": price_e8,
+            "kind": "SETTLEMENT",
         },
     )
 

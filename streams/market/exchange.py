@@ -11,8 +11,9 @@ from streams.market.books import Books
 from streams.market.depth import Depth
 from streams.market.events import CROSS, Cashier, Event, account_event, funding_event
 from streams.market.execution import Execution
+from streams.market.expiry import Expiries
 from streams.market.flow import Flow
-from streams.market.listings import VALUATION_ASSET, Catalogue, listing_events
+from streams.market.listings import PERPETUALS, VALUATION_ASSET, Catalogue, listing_events
 from streams.market.paths import PricePath, Step
 from streams.market.population import Population
 from streams.market.quotes import Quotes
@@ -76,6 +77,7 @@ class Exchange:
         self._quotes = Quotes(catalogue, self._depth)
         marks_e8 = self._quotes.marks_e8
         self.books = Books(catalogue, marks_e8)
+        self._expiries = Expiries(catalogue, self.books, self._quotes)
         self._cashier = Cashier()
         tape = Tape(self.books)
         self._execution = Execution(
@@ -122,9 +124,9 @@ class Exchange:
         self._funding_due_us = self._next_funding_us()
         events = list(listing_events(self.catalogue, now_us))
         for maker_id in self.population.makers:
-            events.append(account_event(now_us, maker_id, isolated=False))
+            events.append(account_event(now_us, maker_id))
         for trader in self.population.traders:
-            events.append(account_event(now_us, trader.account_id, isolated=trader.isolated))
+            events.append(account_event(now_us, trader.account_id, trader.mode))
         prices = self._quotes.take(first)
         events += self._deposits(now_us)
         return events + prices
@@ -140,6 +142,7 @@ class Exchange:
         self._now_us = now_us = step.event_time_us
         events = self._quotes.take(step)
         self._book_transfers()
+        events += self._expiries.due(now_us)
         orders, self._orders = self._orders, []
         for order in orders:
             events += self._execution.execute(order, now_us, self._quotes.indices_e8)
@@ -203,7 +206,7 @@ class Exchange:
         events = []
         for listing in self.catalogue.tradable():
             mark_e8 = self._quotes.marks_e8.get(listing.instrument_id)
-            if mark_e8 is None:
+            if mark_e8 is None or listing.kind not in PERPETUALS:
                 continue
             premium = self._depth.displacement(listing.instrument_id, now_us)
             rate = FUNDING_BASE + 0.1 * premium + self._rng.gauss(0.0, FUNDING_NOISE)

@@ -11,6 +11,8 @@ VALUATION_ASSET = "USDT"
 SPOT = "SPOT"
 INVERSE_PERP = "INVERSE_PERP"
 LINEAR_PERP = "LINEAR_PERP"
+OPTION = "OPTION"
+PERPETUALS = frozenset({LINEAR_PERP, INVERSE_PERP})
 
 Tiers = tuple[tuple[int, int, int], ...]
 Haircuts = tuple[tuple[int, int], ...]
@@ -35,6 +37,10 @@ class Listing:
     first_price_e8: int
     daily_volume_usd: float
     tiers: Tiers
+    strike_e8: int | None = None
+    expiry_us: int | None = None
+    option_type: str | None = None
+    underlying: str | None = None
 
     @property
     def tradable(self) -> bool:
@@ -49,7 +55,9 @@ class Listing:
         return multiply_e8(size_e8, price_e8)
 
     def contract_usd(self, price_e8: int) -> float:
-        """Notional of one contract in the valuation currency."""
+        """Notional of one contract in the valuation currency; of an option that of its strike."""
+        if self.strike_e8 is not None:
+            price_e8 = self.strike_e8
         if self.kind == INVERSE_PERP:
             return self.multiplier_e8 / E8
         return self.multiplier_e8 / E8 * (price_e8 / E8)
@@ -104,15 +112,18 @@ class Catalogue:
 def listing_events(catalogue: Catalogue, now_us: int) -> Iterator[Event]:
     """The records that open the exchange: instruments, then assets, then risk parameters."""
     for listing in catalogue.listings.values():
-        yield Event(INSTRUMENTS, listing.instrument_id, _instrument(listing, now_us))
+        yield instrument_event(listing, now_us)
     for asset in catalogue.assets.values():
         yield Event(ASSETS, asset.name, _asset(asset, now_us))
     for listing in catalogue.listings.values():
+        if listing.kind == OPTION:
+            continue  # their margin follows from the profile, not from tiers
         yield Event(RISK_PARAMS, listing.instrument_id, _risk_params(listing, now_us))
 
 
-def _instrument(listing: Listing, now_us: int) -> dict[str, object]:
-    return {
+def instrument_event(listing: Listing, now_us: int, status: str = "ACTIVE") -> Event:
+    """What an instrument is, and what may still be done with it."""
+    record = {
         "event_time": now_us,
         "instrument_id": listing.instrument_id,
         "kind": listing.kind,
@@ -122,12 +133,13 @@ def _instrument(listing: Listing, now_us: int) -> dict[str, object]:
         "multiplier_e8": listing.multiplier_e8,
         "tick_e8": listing.tick_e8,
         "lot_e8": listing.lot_e8,
-        "strike_e8": None,
-        "expiry": None,
-        "option_type": None,
-        "underlying": None,
-        "status": "ACTIVE",
+        "strike_e8": listing.strike_e8,
+        "expiry": listing.expiry_us,
+        "option_type": listing.option_type,
+        "underlying": listing.underlying,
+        "status": status,
     }
+    return Event(INSTRUMENTS, listing.instrument_id, record)
 
 
 def _asset(asset: Asset, now_us: int) -> dict[str, object]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from streams.market.exact import nearest_tick
-from streams.market.listings import SPOT, Catalogue, Listing
+from streams.market.listings import OPTION, SPOT, Catalogue, Listing
+from streams.market.options import option_price_e8, volatility
 
 START_US = 1_736_121_600_000_000
 """2025-01-06T00:00:00Z."""
@@ -18,6 +19,8 @@ class Step(NamedTuple):
 
     event_time_us: int
     prices_e8: Mapping[str, int]
+    volatilities: Mapping[str, float] = {}
+    """Of the options: implied by their prices, annual."""
 
 
 PricePath = Iterable[Step]
@@ -109,16 +112,35 @@ class SeededPath:
         self._duration_s = math.inf if duration_s is None else duration_s
         self._regime = CALM
         self._coins = {listing.base: 0.0 for listing in self._listings}
-        self._basis = {each.instrument_id: 0.0 for each in self._listings if each.kind != SPOT}
+        self._basis = {
+            each.instrument_id: 0.0 for each in self._listings if each.kind not in (SPOT, OPTION)
+        }
+        self._options = [each for each in self._listings if each.kind == OPTION]
+        self._first_e8 = {each.instrument_id: each.first_price_e8 for each in self._listings}
 
     def __iter__(self) -> Iterator[Step]:
         step, step_s = 0, self._step_us / 1e6
         while step * step_s <= self._duration_s:
             if step:
                 self._advance(step * step_s, step_s)
-            prices = {each.instrument_id: self._price_e8(each) for each in self._listings}
-            yield Step(START_US + step * self._step_us, prices)
+            yield self._step(START_US + step * self._step_us)
             step += 1
+
+    def _step(self, now_us: int) -> Step:
+        prices = {
+            each.instrument_id: self._price_e8(each)
+            for each in self._listings
+            if each.kind != OPTION
+        }
+        volatilities = {}
+        for each in self._options:
+            if each.expiry_us is not None and now_us < each.expiry_us:
+                level = self._coins[each.base]
+                forward_e8 = self._first_e8[each.underlying or ""] * math.exp(level)
+                sigma = volatility(each, forward_e8, level)
+                volatilities[each.instrument_id] = sigma
+                prices[each.instrument_id] = option_price_e8(each, forward_e8, sigma, now_us)
+        return Step(now_us, prices, volatilities)
 
     def _advance(self, now_s: float, step_s: float) -> None:
         rng, regime = self._rng, self._next_regime(now_s, step_s)

@@ -2,9 +2,9 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from streams.market.listings import LINEAR_PERP, VALUATION_ASSET, Catalogue, Listing
+from streams.market.listings import LINEAR_PERP, OPTION, VALUATION_ASSET, Catalogue, Listing
 
 POOREST_USD = 100.0
 RICHEST_USD = 10_000_000.0
@@ -17,6 +17,10 @@ RECKLESS_SHARE = 0.03
 ISOLATED_SHARE = 0.3
 LONG_SHARE = 0.65
 MOST_FAVOURITES = 4
+PORTFOLIO_SHARE = 0.2
+OPTIONS_SHARE = 0.1
+"""Of the accounts that are not isolated: margined as a portfolio, and others that trade options."""
+MOST_OPTIONS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,11 @@ class Trader:
     answers_calls: float
     withdraws: float
     favourites: tuple[str, ...]
+    portfolio: bool = False
+
+    @property
+    def mode(self) -> str:
+        return "ISOLATED" if self.isolated else "PORTFOLIO" if self.portfolio else "CROSS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +61,32 @@ def populate(catalogue: Catalogue, *, seed: int, accounts: int, makers: int) -> 
     """The same catalogue, seed and counts give the same population."""
     rng = random.Random(f"{seed}/population")
     casting = _Casting(catalogue, rng)
+    options = [each.instrument_id for each in catalogue.tradable() if each.kind == OPTION]
+    tastes = random.Random(f"{seed}/options")
+    traders = [casting.trader(f"acc-{number:06d}") for number in range(1, accounts + 1)]
     return Population(
-        traders=tuple(casting.trader(f"acc-{number:06d}") for number in range(1, accounts + 1)),
+        traders=tuple(_with_options(trader, options, tastes) for trader in traders),
         makers=tuple(f"mm-{number:02d}" for number in range(1, makers + 1)),
     )
+
+
+def _with_options(trader: Trader, options: list[str], rng: random.Random) -> Trader:
+    """The same trader, perhaps with a taste for options."""
+    if not options or trader.isolated:
+        return trader
+    portfolio = rng.random() < PORTFOLIO_SHARE
+    if not portfolio and rng.random() >= OPTIONS_SHARE:
+        return trader
+    liked = rng.sample(options, k=min(rng.randint(2, MOST_OPTIONS), len(options)))
+    favourites = (*trader.favourites[:1], *liked, *trader.favourites[1:])
+    return replace(trader, portfolio=portfolio, favourites=favourites)
 
 
 class _Casting:
     def __init__(self, catalogue: Catalogue, rng: random.Random) -> None:
         self._rng = rng
         self._others = [each for each in catalogue.assets.values() if each.name != VALUATION_ASSET]
-        self._listings = catalogue.tradable()
+        self._listings = [each for each in catalogue.tradable() if each.kind != OPTION]
         self._weights = [each.daily_volume_usd**0.5 for each in self._listings]
 
     def trader(self, account_id: str) -> Trader:

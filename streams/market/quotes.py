@@ -1,5 +1,7 @@
 """Price events: marks with the market's impact, index, best quotes and depth."""
 
+from collections.abc import Mapping
+
 from streams.market.depth import HALF_SPREAD, Depth
 from streams.market.events import PRICES, Event
 from streams.market.exact import ceil_to, floor_to
@@ -22,6 +24,7 @@ class Quotes:
         self._listings = catalogue.listings
         self._depth = depth
         self._sequence = dict.fromkeys(catalogue.listings, 0)
+        self._volatilities: Mapping[str, float] = {}
         self._moved_us: dict[str, int] = {}
         self._said_us: dict[str, int] = {}
 
@@ -31,11 +34,17 @@ class Quotes:
         for instrument_id, index_e8 in step.prices_e8.items():
             self.indices_e8[instrument_id] = index_e8
             self._moved_us[instrument_id] = now_us
+        self._volatilities = step.volatilities
         return [
             self._say(instrument_id, now_us)
             for instrument_id in self._listings
             if instrument_id in step.prices_e8 or self._beats(instrument_id, now_us)
         ]
+
+    def forget(self, instrument_id: str) -> None:
+        """It has expired: nobody quotes it any more."""
+        self.marks_e8.pop(instrument_id, None)
+        self._said_us.pop(instrument_id, None)
 
     def _beats(self, instrument_id: str, now_us: int) -> bool:
         said_us = self._said_us.get(instrument_id)
@@ -68,7 +77,7 @@ class Quotes:
                 "ask_e8": ceil_to(mark_e8 + half_e8, listing.tick_e8),
                 "bid_depth_e8": depth_e8,
                 "ask_depth_e8": depth_e8,
-                "implied_volatility": None,
+                "implied_volatility": self._volatilities.get(instrument_id),
                 "funding_rate_estimate": None,
             },
         )

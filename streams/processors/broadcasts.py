@@ -134,7 +134,9 @@ class Broadcasts:
         if instrument is None:
             message = f"instrument_id {name!r} is not known"
             raise RefusedRecord(DeadLetterReason.UNKNOWN_INSTRUMENT, message)
-        if record["mark_e8"] <= 0:
+        settles = record["kind"] == "SETTLEMENT"
+        least_e8 = 0 if settles and not self._ledger.rules.contracts.inverse[instrument] else 1
+        if record["mark_e8"] < least_e8:
             message = f"mark_e8 {record['mark_e8']} is not positive"
             raise RefusedRecord(DeadLetterReason.NON_POSITIVE_PRICE, message)
         if not abs(record["rate"]) <= 1:
@@ -145,7 +147,8 @@ class Broadcasts:
             raise RefusedRecord(DeadLetterReason.DUPLICATE_ID, message)
         self._funding_ids.remember(hashes([identity]))
         time_us, rate, mark_e8 = record["event_time"], record["rate"], record["mark_e8"]
-        self._funding.take(Payment(time_us, instrument, rate, mark_e8, record["source"]))
+        source = record["source"]
+        self._funding.take(Payment(time_us, settles, instrument, rate, mark_e8, source))
 
 
 def names_unknown(rules: Rules, columns: Columns) -> bool:

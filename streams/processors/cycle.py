@@ -114,6 +114,8 @@ class Cycle:
             applied += result.applied
             self._fund(result.fund_movements, block.partition)
             self._touched.append(result.touched)
+            names = columns.data.get("instrument_id", ())
+            self._touched.extend(self.funding.settle_late(block.partition, names))
         self._outputs.extend(
             self.letters.write(block, refused, self.board.clock_us, block.partition)
         )

@@ -76,7 +76,7 @@ def _admit(
     price, quantity = data["price_e8"], data["quantity_e8"]
     names = data["instrument_id"]
     if len(rules.instruments):
-        settled = rules.settled[instruments]
+        settled = data["event_time"] > ledger.settled_us(block.partition)[instruments]
         tick = rules.contracts.tick_e8[instruments]
         lot = rules.contracts.lot_e8[instruments]
         admission.require(

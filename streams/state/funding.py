@@ -1,6 +1,6 @@
-"""Funding payments, each applied to a partition between the fills before and after its time."""
+"""Payments and settlements, each applied to a partition between the fills before and after it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,19 @@ from schemas.block import Block, Columns, Int64s
 from streams.state.admission import not_ahead
 from streams.state.apply_entries import apply_funding
 from streams.state.ledger import Ledger
+from streams.state.settlement import apply_settlement
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Payment:
-    """A payment due on every position of an instrument (its number) at a time."""
+    """What is due on every position of an instrument (its number) at a time.
+
+    In the order in which they fall; what is paid at the moment of a settlement is paid before it.
+    """
 
     time_us: int
+    settles: bool
+    """It ends the positions at the mark."""
     instrument: int
     rate: float
     mark_e8: int
@@ -62,7 +68,12 @@ class Funding:
                     columns = columns.chosen(np.arange(later[0], len(columns)))
                 here = int(block.offsets[columns.rows[0]])
                 self._pay(block.partition, payment, {"fills": here})
-        yield columns
+        names = columns.data.get("instrument_id", ())
+        if any(self._settled(block.partition, name) for name in set(names)):
+            # one by one: each ends for itself, however the rows fell into blocks
+            yield from (columns.chosen(np.array([row])) for row in range(len(columns)))
+        else:
+            yield columns
 
     def due(self, clock_us: int) -> list[Int64s]:
         """Pay what is due by the clock in every partition of the book; the buckets touched."""
@@ -97,9 +108,29 @@ class Funding:
             if payment.source in pending
             or payment.source[1] >= read_to.get(str(payment.source[0]), 0)
         ]
+        for payment in set(self._payments) - set(self._pending[partition]):
+            if payment.settles:
+                self._note(partition, payment)
 
     def forget(self, partition: int) -> None:
         self._pending.pop(partition, None)
+
+    def settle_late(self, partition: int, names: Iterable[str | None]) -> list[Int64s]:
+        """Close at once what came after its instrument was settled: these were just posted to."""
+        touched = []
+        for name in set(names):
+            if settled := self._settled(partition, name):
+                instrument = self._ledger.rules.number[name or ""]
+                touched.append(apply_settlement(self._ledger, partition, instrument, settled[1]))
+        return touched
+
+    def _settled(self, partition: int, name: str | None) -> tuple[int, int] | None:
+        instrument = self._ledger.rules.number.get(name or "", -1)
+        return self._ledger.settled.get((partition, instrument))
+
+    def _note(self, partition: int, payment: Payment) -> None:
+        how = (payment.time_us, payment.mark_e8)
+        self._ledger.settled[partition, payment.instrument] = how
 
     def _of(self, partition: int) -> list[Payment]:
         return self._pending.setdefault(partition, list(self._payments))
@@ -108,6 +139,9 @@ class Funding:
         self._of(partition).remove(payment)
         ends = self._ends(partition) | ends
         self._ledger.tell_order(partition, {"payment": list(payment.source), "ends": ends})
+        if payment.settles:
+            self._note(partition, payment)
+            return apply_settlement(self._ledger, partition, payment.instrument, payment.mark_e8)
         return apply_funding(
             self._ledger, partition, payment.instrument, (payment.rate, payment.mark_e8)
         )

@@ -58,9 +58,19 @@ class Ledger:
         self.external_e8: dict[tuple[int, str], int] = defaultdict(int)
         """(partition, asset) -> deposits less withdrawals applied."""
         self.watched: set[str] = set()
+        self.settled: dict[tuple[int, int], tuple[int, int]] = {}
+        """(partition, instrument) that was settled there -> at which time us and price e8."""
         self._order: dict[int, list[dict[str, Any]]] = defaultdict(list)
         self._cleared_us: dict[str, int] = {}
         self._recent: dict[tuple[str, int], RecentIds] = defaultdict(RecentIds)
+
+    def settled_us(self, partition: int) -> Int64s:
+        """int64[I]: from when on nothing may be traded there, by listing or by settlement."""
+        times = self.rules.settled_us.copy()
+        for (place, instrument), (time_us, _) in self.settled.items():
+            if place == partition:
+                times[instrument] = min(times[instrument], time_us)
+        return times
 
     def tell_order(self, partition: int, told: dict[str, Any]) -> None:
         """Note, in JSON, among which inputs something fell: topics have no order between them."""
@@ -150,6 +160,7 @@ class Ledger:
 
     def drop_partition(self, partition: int) -> None:
         self.book.drop_partition(partition)
+        self.settled = {at: how for at, how in self.settled.items() if at[0] != partition}
         self._order.pop(partition, None)
         for place in [key for key in self.external_e8 if key[0] == partition]:
             del self.external_e8[place]

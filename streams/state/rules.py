@@ -13,6 +13,7 @@ from schemas.units import E8
 
 INVERSE = frozenset({"INVERSE_PERP", "INVERSE_FUTURE"})
 Record = Mapping[str, Any]
+NEVER_US = np.iinfo(np.int64).max
 
 
 class Rules:
@@ -95,9 +96,10 @@ class Rules:
             tick_e8=_column(records, "tick_e8"),
         )
         self.spot: NDArray[np.bool_] = np.array([r["kind"] == "SPOT" for r in records], np.bool_)
-        self.settled: NDArray[np.bool_] = np.array(
-            [r["status"] == "SETTLED" for r in records], np.bool_
+        self.settled_us: Int64s = np.array(
+            [r["event_time"] if r["status"] == "SETTLED" else NEVER_US for r in records], np.int64
         )
+        """int64[I]: from when on nothing may be traded."""
         self.base = np.array([self.asset_number[r["base"]] for r in records], np.int64)
         self.quote = np.array([self.asset_number[r["quote"]] for r in records], np.int64)
         params = [self._params.get(name) for name in self.instruments]

@@ -27,6 +27,7 @@ class ClerksBook:
         self.instruments = instruments
         self.balances: dict[tuple[str, str, str], int] = defaultdict(int)
         self.positions: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0])
+        self.settled: dict[str, int] = {}
 
     def collateral(self, record: Mapping[str, Any]) -> None:
         account, asset, amount = record["account_id"], record["asset"], record["amount_e8"]
@@ -54,6 +55,24 @@ class ClerksBook:
             self.balances[account, bucket, asset] += record["isolated_margin_e8"]
             self.balances[account, "cross", asset] -= record["isolated_margin_e8"]
         self.add(account, bucket, record["instrument_id"], (quantity, value))
+        self.settle_late(record["instrument_id"])
+
+    def settle(self, instrument: str, price_e8: int) -> None:
+        """Every position is sold to the settlement account at one price; later ones too."""
+        self.settled[instrument] = price_e8
+        contract = self.instruments[instrument]
+        inverse = contract["kind"].startswith("INVERSE")
+        end = self.positions["@settlement", "cross", instrument]
+        for (account, bucket, name), (quantity, _) in list(self.positions.items()):
+            if name == instrument and quantity and account != "@settlement":
+                value = value_e8(inverse, contract["multiplier_e8"], quantity, price_e8)
+                self.add(account, bucket, name, (-quantity, -value))
+                end[0] += quantity
+                end[1] += value
+
+    def settle_late(self, instrument: str) -> None:
+        if instrument in self.settled:
+            self.settle(instrument, self.settled[instrument])
 
     def add(self, account: str, bucket: str, instrument: str, delta: tuple[int, int]) -> None:
         """A position that comes to zero realises its cost against the settlement account."""

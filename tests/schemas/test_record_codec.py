@@ -15,7 +15,7 @@ from tests.reference.avro_reading import varint
 from tests.schemas.generated import RECORDS, values_of
 
 FUNDING = record_schema("funding").schema_id
-TAIL = varint(1) + b"i" + varint(1) + b"f" + bytes(8) + varint(7)
+TAIL = varint(1) + b"i" + varint(1) + b"f" + bytes(8) + varint(7) + b"\0"
 
 
 def refusal(value: bytes | None, expected: str | None = None) -> tuple[DeadLetterReason, str]:

@@ -117,7 +117,7 @@ class Oracle:
             for topic in ACCOUNT_TOPICS
         }  # fmt: skip
         payments = [
-            (record["event_time"], entry.offset, record)
+            ((record["event_time"], record["kind"] == "SETTLEMENT"), entry.offset, record)
             for place, entry in self._entries("funding", 0)
             if place not in self._bad
             for record in [read("funding", entry.value)]
@@ -135,7 +135,7 @@ class Oracle:
             for topic in ACCOUNT_TOPICS:
                 for offset, record in inputs[topic]:
                     if before[topic] <= offset < ends[topic] and record:
-                        while topic == "fills" and due and record["event_time"] > due[0][0]:
+                        while topic == "fills" and due and record["event_time"] > due[0][0][0]:
                             pay(book, due.pop(0)[2])
                         if f"{topic}-{partition}-{offset}" not in self._bad:
                             post(book, topic, record)
@@ -228,11 +228,15 @@ def post(book: ClerksBook, topic: str, record: Record) -> None:
             book.balances[(*owner, record["asset"])] += record["amount_e8"]
         if record["instrument_id"]:
             book.add(*owner, record["instrument_id"], (record["quantity_e8"], record["cost_e8"]))
+            book.settle_late(record["instrument_id"])
 
 
 def pay(book: ClerksBook, payment: Record) -> None:
     """Longs pay notional x rate to shorts."""
     name = payment["instrument_id"]
+    if payment["kind"] == "SETTLEMENT":
+        book.settle(name, payment["mark_e8"])
+        return
     asset, multiplier_e8 = (INSTRUMENTS[name][f] for f in ("settlement_asset", "multiplier_e8"))
     for (account, bucket, held), (quantity_e8, _) in list(book.positions.items()):
         if held == name and quantity_e8:

@@ -60,6 +60,7 @@ class Story:
         self._number = 0
         self._price = dict(OPENING_PRICE)
         self._sent: list[Sent] = []
+        self._settled: set[str] = set()
         self._answered = dict.fromkeys(range(broker.partitions), 0)
         self.bad: dict[str, str] = {}
         """topic-partition-offset of every record that must be refused -> of the one it repeats."""
@@ -92,6 +93,8 @@ class Story:
             self._deposit(rng.choice(self.people), rng.choice((500, 3_000)))
         if rng.random() < 0.35:
             self._pay_funding()
+        if rng.random() < 0.03 and not self._settled:
+            self._settle("ETH-PERP")
         if rng.random() < 0.4:
             self._send_again()
         if rng.random() < 0.1:
@@ -100,7 +103,7 @@ class Story:
 
     def tick(self) -> None:
         """New marks; more often than not they fall."""
-        for name in INSTRUMENTS:
+        for name in self._traded():
             self._price[name] = round(
                 self._price[name] * self._rng.choice((0.97, 0.98, 0.99, 1.005))
             )
@@ -114,7 +117,8 @@ class Story:
             for entry in self._broker.logs["liquidations", partition].committed(first):
                 self._answered[partition] = entry.offset + 1
                 order = decode(entry.value or b"", "liquidation")[1]
-                if order["action"] == "REDUCE" and self._rng.random() < 0.7:
+                traded = order["instrument_id"] in self._traded()
+                if order["action"] == "REDUCE" and traded and self._rng.random() < 0.7:
                     self._close(order)
 
     def _close(self, order: Record) -> None:
@@ -128,7 +132,7 @@ class Story:
         self._fill(self._rng.choice(self.makers), name, other, lots)
 
     def _trade_of(self, person: str) -> None:
-        name = self._rng.choice(tuple(INSTRUMENTS))
+        name = self._rng.choice(self._traded())
         isolated = self._rng.random() < 0.3
         more = {"margin_mode": "ISOLATED", "isolated_margin_e8": 3_000 * E8} if isolated else {}
         self._trade(person, self._rng.choice(self.makers), name, **more)
@@ -155,13 +159,25 @@ class Story:
 
     def _pay_funding(self) -> None:
         self._number += 1
-        name = self._rng.choice(tuple(INSTRUMENTS))
+        name = self._rng.choice(self._traded())
         payment = exchange.funding(
             self._number, instrument_id=name, rate=self._rng.choice((0.001, -0.0003)),
             event_time=self._now_us + self._rng.choice((-S_US, 0, S_US)),
             mark_e8=self._price[name] * E8,
         )  # fmt: skip
         self._sent.append(self._send("funding", payment))
+
+    def _settle(self, name: str) -> None:
+        """The contract ends: whoever hears of it late must still end there."""
+        self._settled.add(name)
+        settlement = exchange.funding(
+            self._number, instrument_id=name, funding_id=f"{name}/end", rate=0.0, kind="SETTLEMENT",
+            event_time=self._now_us, mark_e8=self._price[name] * E8,
+        )  # fmt: skip
+        self._sent.append(self._send("funding", settlement))
+
+    def _traded(self) -> tuple[str, ...]:
+        return tuple(name for name in INSTRUMENTS if name not in self._settled)
 
     def _send_again(self) -> None:
         """A producer that was not sure whether its record had arrived."""

@@ -83,7 +83,7 @@ def mark(number: int, name: str = "BTC-PERP", price: int = 50_000, **more: Any) 
 def funding(number: int, **more: Any) -> Record:
     return {
         "event_time": NOW_US + number, "instrument_id": "BTC-PERP", "funding_id": f"p-{number}",
-        "rate": 0.0001, "mark_e8": 60_000 * E8, **more,
+        "rate": 0.0001, "mark_e8": 60_000 * E8, "kind": "FUNDING", **more,
     }  # fmt: skip
 
 

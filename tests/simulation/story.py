@@ -60,7 +60,7 @@ class Story:
         self._number = 0
         self._price = dict(OPENING_PRICE)
         self._sent: list[Sent] = []
-        self._settled: set[str] = set()
+        self.settled: set[str] = set()
         self._answered = dict.fromkeys(range(broker.partitions), 0)
         self.bad: dict[str, str] = {}
         """topic-partition-offset of every record that must be refused -> of the one it repeats."""
@@ -93,7 +93,7 @@ class Story:
             self._deposit(rng.choice(self.people), rng.choice((500, 3_000)))
         if rng.random() < 0.35:
             self._pay_funding()
-        if rng.random() < 0.03 and not self._settled:
+        if rng.random() < 0.03 and not self.settled:
             self._settle("ETH-PERP")
         if rng.random() < 0.4:
             self._send_again()
@@ -169,7 +169,7 @@ class Story:
 
     def _settle(self, name: str) -> None:
         """The contract ends: whoever hears of it late must still end there."""
-        self._settled.add(name)
+        self.settled.add(name)
         settlement = exchange.funding(
             self._number, instrument_id=name, funding_id=f"{name}/end", rate=0.0, kind="SETTLEMENT",
             event_time=self._now_us, mark_e8=self._price[name] * E8,
@@ -177,7 +177,7 @@ class Story:
         self._sent.append(self._send("funding", settlement))
 
     def _traded(self) -> tuple[str, ...]:
-        return tuple(name for name in INSTRUMENTS if name not in self._settled)
+        return tuple(name for name in INSTRUMENTS if name not in self.settled)
 
     def _send_again(self) -> None:
         """A producer that was not sure whether its record had arrived."""

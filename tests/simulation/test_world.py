@@ -22,11 +22,12 @@ from tests.simulation.world import World
 SEEDS = 400
 SEEDS_A_MUTANT = 60
 SCENARIOS = {
-    "a zombie is fenced": 2,
-    "crash before acknowledgement": 18,
-    "crash taking over another of 2": 19,
-    "crash between commits, the first with legs of a takeover": 63,
-    "a record sent again across a restart": 3,
+    "a zombie is fenced": 1,
+    "crash before acknowledgement": 14,
+    "crash taking over another of 2": 44,
+    "crash between commits, the first with legs of a takeover": 104,
+    "a record sent again across a restart": 6,
+    "a contract is settled": 11,
 }
 """What happened in a world -> a seed of it; another one is told by `--seeds`, see `seeds.py`."""
 Patch = pytest.MonkeyPatch

@@ -60,6 +60,8 @@ class World:
         self.calm = True
         self._drain()
         self._note_repeats()
+        if self.story.settled:
+            self.seen.add("a contract is settled")
         self.findings += Oracle(self.broker, self.story.bad).judge()
         return self
 

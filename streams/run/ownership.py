@@ -49,11 +49,7 @@ class Ownership:
         self._inbox.discard(lambda block: block.partition in shards.held)
         self._recovery.take_over(new)
         self._recovery.follow(standbys - shards.held)
-        return {
-            TP(topic, number): end
-            for number in shards.held
-            for topic, end in self._inputs.ends(number).items()
-        }
+        return self._inputs.ends(shards.held)
 
     async def ask_for_lost(self, consumer: BlockConsumer) -> None:
         """Partitions that another worker took, and that the group says are ours, are asked for.

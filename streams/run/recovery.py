@@ -3,7 +3,7 @@
 import gc
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from confluent_kafka import (
@@ -14,12 +14,14 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
+from faust.types import TP
 
 from streams.processors.cycle import ACCOUNT_TOPICS
 from streams.processors.shards import Shards
 from streams.state.changelog import ChangelogError
 from streams.state.partition_log import ADVICE, Image
 from streams.transport.changelog_reader import ChangelogReader
+from streams.transport.introduction import introduced
 from streams.transport.patience import patiently
 from streams.transport.transaction import Journal
 
@@ -85,12 +87,15 @@ class Recovery:
             if time.monotonic() - told >= TELL_S:
                 told = time.monotonic()
                 log.info("recovering %d partitions: %d records", len(numbers), self.records)
+        shards, images = self._shards, self._images
+        self._inputs.require_known([number for number in numbers if not images[number].records])
         for number in numbers:
-            image = self._images.pop(number)
-            self._inputs.require_known(number, bool(image.records))
-            self._shards.take_over(number, journals[number], image.records)
-            if number in self._shards.held:
-                self._inputs.require_there(number, self._shards.cycle.ends(number))
+            shards.take_over(number, journals[number], images.pop(number).records)
+        self._inputs.require_there({
+            TP(topic, number): end
+            for number in shards.held.intersection(numbers)
+            for topic, end in shards.cycle.ends(number).items()
+        })  # fmt: skip
 
     def follow(self, partitions: Iterable[int]) -> None:
         """Keep warm copies of these, and of no others."""
@@ -137,66 +142,79 @@ class Inputs:
             "auto.offset.reset": "error", "enable.partition.eof": True,
         }  # fmt: skip
 
-    def require_known(self, partition: int, found: bool) -> None:
-        """ChangelogError where a changelog is empty that cannot be, or whose inputs are cut."""
-        if found or self._rebuild:
+    def require_known(self, empty: Iterable[int]) -> None:
+        """ChangelogError where a changelog that is `empty` cannot be, or its inputs are cut."""
+        places = _places(empty)
+        if not places or self._rebuild:
             return
-        consumer = Consumer(self._settings)
-        places = [TopicPartition(topic, partition) for topic in ACCOUNT_TOPICS]
-        told = patiently(lambda: consumer.committed(places, timeout=TIMEOUT_S))
+        consumer = introduced(Consumer(self._settings))
+        asked = [TopicPartition(*place) for place in places]
+        told = patiently(lambda: consumer.committed(asked, timeout=TIMEOUT_S))
         consumer.close()
         committed = {
-            place.topic: place.offset for place in told if place.offset not in (OFFSET_INVALID, 0)
+            f"{place.topic}-{place.partition}": place.offset
+            for place in told
+            if place.offset not in (OFFSET_INVALID, 0)
         }
         if committed:
             raise ChangelogError(
-                f"partition {partition}: the changelog is empty, but this deployment has applied "
-                f"records there (next offsets {committed}): {REBUILD}"
+                "the changelog is empty, but this deployment has applied records there (next "
+                f"offsets {committed}): {REBUILD}"
             )
-        cut = {topic: first for topic, first in self._starts(partition).items() if first}
+        (starts,) = self._asked(places, OffsetSpec.earliest())
+        cut = {
+            f"{place.topic}-{place.partition}": start for place, start in starts.items() if start
+        }
         if cut:
             raise ChangelogError(
-                f"partition {partition}: the changelog is empty, and the inputs do not begin at "
-                f"their beginning ({cut}): balances from before are unknown. --rebuild starts "
-                "from what is there"
+                "the changelog is empty, and the inputs do not begin at their beginning "
+                f"({cut}): balances from before are unknown. --rebuild starts from what is there"
             )
 
-    def require_there(self, partition: int, ends: dict[str, int]) -> None:
+    def require_there(self, ends: Mapping[TP, int]) -> None:
         """ChangelogError where what is to be read next was deleted, or its topic made anew."""
-        for topic, first in self._starts(partition).items():
-            if 0 < ends[topic] < first and not self._rebuild:
+        starts, lasts = self._asked(ends, OffsetSpec.earliest(), OffsetSpec.latest())
+        for (topic, partition), end in ends.items():
+            start, last = starts[topic, partition], lasts[topic, partition]
+            if 0 < end < start and not self._rebuild:
                 raise ChangelogError(
-                    f"{topic}-{partition}: the state ends at offset {ends[topic]}, and the topic "
-                    f"begins at {first}: what is between was deleted before it was applied"
+                    f"{topic}-{partition}: the state ends at offset {end}, and the topic begins "
+                    f"at {start}: what is between was deleted before it was applied"
                 )
-        last = self.ends(partition)
-        for topic, end in ends.items():
-            if end > last[topic] and not self._read(topic, partition, end - 1):
+            if end > last and not self._read(topic, partition, end - 1):
                 raise ChangelogError(
                     f"{topic}-{partition}: the state ends at offset {end}, and the topic at "
-                    f"{last[topic]}: it was made anew. Delete the changelog too, or restore both"
+                    f"{last}: it was made anew. Delete the changelog too, or restore both"
                 )
 
-    def ends(self, partition: int) -> dict[str, int]:
-        """By topic: where the inputs of a partition end."""
-        return self._asked(partition, OffsetSpec.latest())
+    def ends(self, partitions: Iterable[int]) -> dict[TP, int]:
+        """Where the inputs of these partitions end."""
+        (ends,) = self._asked(_places(partitions), OffsetSpec.latest())
+        return ends
 
-    def _starts(self, partition: int) -> dict[str, int]:
-        return self._asked(partition, OffsetSpec.earliest())
+    def _asked(self, places: Collection[TP], *specs: OffsetSpec) -> list[dict[TP, int]]:
+        """For each of `specs`, the offset of each place."""
+        if not places:
+            return [{} for _ in specs]
+        asked = {place: TopicPartition(*place) for place in places}
 
-    def _asked(self, partition: int, spec: OffsetSpec) -> dict[str, int]:
-        places = [TopicPartition(topic, partition) for topic in ACCOUNT_TOPICS]
-
-        def ask() -> dict[str, int]:
+        def ask() -> list[dict[TP, int]]:
             # a client of its own each time: one keeps asking for a leader's epoch that is over
-            admin = AdminClient(self._connection)
-            answers = admin.list_offsets(
-                dict.fromkeys(places, spec), isolation_level=IsolationLevel.READ_COMMITTED
-            )
-            return {
-                place.topic: max(answer.result(timeout=TIMEOUT_S).offset, 0)
-                for place, answer in answers.items()
-            }
+            admin = introduced(AdminClient(self._connection))
+            told = [
+                admin.list_offsets(
+                    dict.fromkeys(asked.values(), spec),
+                    isolation_level=IsolationLevel.READ_COMMITTED,
+                )
+                for spec in specs
+            ]
+            return [
+                {
+                    tp: max(answers[place].result(timeout=TIMEOUT_S).offset, 0)
+                    for tp, place in asked.items()
+                }
+                for answers in told
+            ]
 
         return patiently(ask)
 
@@ -214,3 +232,7 @@ class Inputs:
                 break
         consumer.close()
         return found
+
+
+def _places(partitions: Iterable[int]) -> list[TP]:
+    return [TP(topic, number) for number in partitions for topic in ACCOUNT_TOPICS]

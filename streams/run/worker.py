@@ -38,7 +38,6 @@ BROADCAST = sorted(
 )
 """Prices last: they name what the others list."""
 STATUS_S = 0.5
-QUIET_S = 0.5
 PRICES_FRESH_S = 60.0
 REFUSALS = (
     ChangelogError,
@@ -88,7 +87,7 @@ class Worker:
         self._durable: dict[str, int] = {}
         """Where the state ends whose outputs are published, by "topic-partition"."""
         self._read: dict[TP, int] = {}
-        """Where the client reads on, as of the last time that nothing had come for a while."""
+        """Where the client reads on, as of the last time that nothing was on its way from there."""
         self._ends: dict[TP, int] | None = None
         """Where the owned partitions ended when they were assigned; None: nothing assigned yet."""
         self._ready = False
@@ -230,6 +229,7 @@ class Worker:
         ends = self._ends
         if ends is not None and await self._caught_up(ends):
             self._ready = self._ends is ends
+            self._on_status(await self.status())
 
     async def _caught_up(self, ends: dict[TP, int]) -> bool:
         """Whether the inputs were applied up to their ends at the assignment.
@@ -245,9 +245,13 @@ class Worker:
 
     async def _read_markers(self) -> None:
         """A partition may end in transaction markers, which no block holds: there the client's own
-        position tells, once nothing has come for a while."""
-        if time.time() - self._last_block_s > QUIET_S and self._ends is not None:
-            self._read = await block_consumer(self._app).positions()
+        position tells, once all that it has handed out is durable."""
+        if self._ends is not None:
+            found = await block_consumer(self._app).positions()
+            self._read |= {
+                tp: position for tp, (position, handed) in found.items()
+                if self._durable.get(f"{tp.topic}-{tp.partition}", 0) >= handed
+            }  # fmt: skip
 
     def _faust_app(self) -> faust.App:
         settings = self.settings

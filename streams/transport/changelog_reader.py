@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
+from streams.transport.introduction import introduced
+
 log = logging.getLogger(__name__)
 FETCH_RECORDS = 50_000
-WAIT_S = 0.1
+WAIT_S = 0.02
+"""A poll takes as long, whatever comes."""
 QUIET_S = 5.0
 """A client that says nothing for so long, not even that there is nothing, is replaced."""
 PATIENCE_S = 60.0
@@ -105,7 +108,7 @@ class ChangelogReader:
             self._consumer = None
 
     def _assigned(self) -> Consumer:
-        consumer = self._consumer = Consumer(self._settings)
+        consumer = self._consumer = introduced(Consumer(self._settings))
         consumer.assign(
             [KafkaPartition(self._topic, number, offset) for number, offset in self._next.items()]
         )

@@ -15,6 +15,9 @@ from schemas.block import Block
 from streams.transport.acks import BlockAcks
 
 COMMIT_S = 5.0
+FETCH_WAIT_MS = 100
+"""How long a fetch waits at the broker for records. What is asked meanwhile is answered after it:
+where a partition begins, or the records of one that was just assigned."""
 
 
 class BlockScheduler:
@@ -29,21 +32,37 @@ class BlockScheduler:
 class CommittedReader(AIOKafkaConsumerThread):  # type: ignore[misc]
     """Reads only what was committed: what an aborted transaction wrote did not happen."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._handed: dict[tuple[str, int], int] = {}
+        """Behind the last record handed out since the partition was sought; 0: none yet."""
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         client = super()._create_worker_consumer(transport)
+        client._fetch_max_wait_ms = FETCH_WAIT_MS  # Faust says 1.5 s
         client._isolation_level = "read_committed"  # Faust sets it for its own exactly-once only
         # Faust takes its app's assignor for apps with tables only, and else one that gives the
         # topics of a partition to different workers
         client._partition_assignment_strategy = [self.app.assignor]
         return client
 
-    async def positions(self) -> dict[TP, int]:
-        """Where the client reads on, behind transaction markers too, which no block holds."""
+    async def on_partitions_revoked(self, revoked: Iterable[TP]) -> None:
+        self._handed.clear()
+        await super().on_partitions_revoked(revoked)
+
+    async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
+        found = await super()._fetch_records(*args, **kwargs)
+        self._handed.update((tp, run[-1].offset + 1) for tp, run in found.items())
+        return found
+
+    async def positions(self) -> dict[TP, tuple[int, int]]:
+        """Where the client reads on, and behind which record: between are only transaction
+        markers, which no block holds."""
         client = self._ensure_consumer()
         found = {}
-        for tp in client.assignment():
-            with suppress(IllegalStateError):
-                found[TP(*tp)] = await client.position(tp)
+        for tp in list(self._handed):
+            with suppress(IllegalStateError, KeyError):  # taken away meanwhile
+                found[TP(*tp)] = await client.position(TopicPartition(*tp)), self._handed[tp]
         return found
 
     async def seek_all(self, offsets: Mapping[TP, int]) -> None:
@@ -52,6 +71,7 @@ class CommittedReader(AIOKafkaConsumerThread):  # type: ignore[misc]
         for tp, offset in offsets.items():
             with suppress(IllegalStateError):  # taken away meanwhile: a new generation seeks anew
                 client.seek(TopicPartition(*tp), offset)
+                self._handed[tp] = 0
 
     async def request_rejoin(self) -> None:
         self._ensure_consumer()._coordinator.request_rejoin()
@@ -114,9 +134,10 @@ class BlockConsumer(Consumer):  # type: ignore[misc]
         await self._thread.call_thread(self._thread.seek_all, starts)
         return starts
 
-    async def positions(self) -> dict[TP, int]:
-        """Where the next record of each assigned partition would be."""
-        found: dict[TP, int] = await self._thread.call_thread(self._thread.positions)
+    async def positions(self) -> dict[TP, tuple[int, int]]:
+        """Of each partition that is read: where the next record would be, and the offset behind
+        the last one that was handed out, 0 where there was none."""
+        found: dict[TP, tuple[int, int]] = await self._thread.call_thread(self._thread.positions)
         return found
 
     async def rejoin(self) -> None:

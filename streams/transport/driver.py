@@ -11,7 +11,7 @@ from faust.transport.drivers.aiokafka import Transport
 from streams.transport.assignor import StickyAssignor
 from streams.transport.consumer import BlockConsumer
 
-HEARTBEAT_S = 0.5
+HEARTBEAT_S = 0.25
 """How soon a member hears that another one is gone."""
 ReadFrom = Callable[[str, int], int | None]
 

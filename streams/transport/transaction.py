@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from streams.transport.introduction import introduced
 from streams.transport.patience import PATIENCE_S, patiently
 from streams.transport.publisher import Headers, Publisher, PublishFailedError, producer_settings
 
@@ -65,6 +66,7 @@ class TransactionJournal:
         })  # fmt: skip
 
     def open(self) -> None:
+        introduced(self._producer)
         patiently(lambda: self._producer.init_transactions(10.0), _retriable)
 
     def commit(self, records: Sequence[Record]) -> None:

@@ -1,4 +1,4 @@
-"""The benchmarks of one machine: fills, price to liquidation, memory, recovery, guarantee."""
+"""The benchmarks of one machine: fills, price to liquidation, memory, kernels, recovery ..."""
 
 import shlex
 import sys
@@ -10,6 +10,7 @@ from rich.console import Console
 
 from benchmarks import failover, fills, guarantee, latency, memory, recovery
 from benchmarks.contender import ContenderFailedError
+from benchmarks.kernels import table as kernels
 from benchmarks.latency import Shape
 from benchmarks.results import Results, show, write
 from tests.kafka.broker import why_not
@@ -21,7 +22,7 @@ RECOVERED = (100_000, 1_000_000)
 """Accounts of the recoveries."""
 SHARE = 0.2
 """Of the accounts, how many break in a run: a crash."""
-PARTS = ("fills", "latency", "memory", "recovery", "guarantee", "failover")
+PARTS = ("fills", "latency", "memory", "kernels", "recovery", "guarantee", "failover")
 ON_KAFKA = {"recovery", "guarantee", "failover"}
 TINY = Shape(ticks_per_s=100.0, calm_s=1.0, fall_s=2.0, hold_s=2.0)
 
@@ -69,6 +70,12 @@ def _measured(part: str, fills_of: tuple[int, int], runs: int, *, tiny: bool) ->
     if part == "memory":
         held, tick_s = (300, 1.0) if tiny else (MEMORY_ACCOUNTS, 5.0)
         return memory.measure(SEED, held, tick_s=tick_s, say=click.echo)
+    if part == "kernels":
+        return kernels.measure(runs=runs, tiny=tiny, say=click.echo)
+    return _on_kafka(part, fills_of, runs, tiny=tiny)
+
+
+def _on_kafka(part: str, fills_of: tuple[int, int], runs: int, *, tiny: bool) -> Any:
     if part == "recovery":
         sizes = (2_000,) if tiny else RECOVERED
         return recovery.measure(SEED, sizes, runs=runs, say=click.echo)

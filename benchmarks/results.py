@@ -16,6 +16,7 @@ from benchmarks.contender import Timing
 from benchmarks.failover import FailoverResult
 from benchmarks.fills import FillsResult
 from benchmarks.guarantee import GuaranteeResult
+from benchmarks.kernels.table import KernelResults, kernel_rows
 from benchmarks.latency import LatencyRun
 from benchmarks.memory import MemoryResult
 from benchmarks.recovery import RecoveryResult
@@ -45,6 +46,8 @@ DEFINITIONS = """\
   Counted are the first orders of each episode, CANCEL_ORDERS and the first REDUCE.
 - Memory: resident set of the worker process, at its peak (when the margin states of all accounts
   are published at once) and while prices tick on; its book is compared like that of the fills.
+- Kernels: the arrays are in memory and warm, rows ascend by bucket, results are checked first. A
+  plain read is numpy's sum of every column of the same arrays in the same run.
 - Recovery: the changelog, written by the worker's own code, holds every account once, as after
   compaction (two or three positions, one or two balances), and the ids of the fills, in 8
   partitions. A new process reads it plainly, consume(10000) to its end, the records thrown away,
@@ -69,6 +72,7 @@ class Results:
     fills: FillsResult | None = None
     latency: Sequence[list[LatencyRun]] = ()
     memory: MemoryResult | None = None
+    kernels: KernelResults | None = None
     recovery: Sequence[RecoveryResult] = ()
     guarantee: GuaranteeResult | None = None
     failover: FailoverResult | None = None
@@ -81,6 +85,8 @@ def rows(results: Results) -> list[Row]:
         table.extend(_latency_rows(runs))
     if results.memory:
         table.extend(_memory_rows(results.memory))
+    if results.kernels:
+        table.extend(kernel_rows(results.kernels))
     for result in results.recovery:
         table.extend(_recovery_rows(result))
     if results.guarantee:

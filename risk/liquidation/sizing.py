@@ -58,6 +58,7 @@ def reduce_quantity(
     end_health_ppm: int,
     rules: Rules,
     sizing: Sizing,
+    averaged: Bools | None = None,
 ) -> Reductions:
     """Which position each bucket closes now, and how much of it.
 
@@ -69,7 +70,9 @@ def reduce_quantity(
     of it `closing_quantity` of the shortfall to the end health, times (step + 1) / 2, rounded up
     to lots, at most all of it. All of it where the shortfall is below `full_below`, the rest would
     be worth less than `minimum_notional`, or closing at these fees improves nothing. The rate
-    released is that of the tier the position is in: across a tier floor a step frees less.
+    released is that of the tier the position is in: across a tier floor a step frees less. Where a
+    position's margin does not follow from tiers (`averaged` [P], none where not given) it is its
+    margin / notional.
     """
     aim_e8 = health_level(margin.maintenance_margin_e8, end_health_ppm)
     missing_e8 = aim_e8 - margin.equity_e8
@@ -78,6 +81,10 @@ def reduce_quantity(
     held_e8, notional_e8 = np.abs(positions.quantity_e8[row]), state.notional_e8[row]
     shortfall_e8 = missing_e8[bucket]
     rate = maintenance_rate(notional_e8, instrument, rules.tiers)
+    if averaged is not None:
+        notional_e8 = notional_e8.clip(min=1)  # an option may be worth nothing
+        average = state.maintenance_margin_e8[row] / notional_e8
+        rate = np.where(averaged[row], average, rate)
     needed = closing_quantity(
         shortfall_e8 / E8,
         notional_e8 / held_e8,

@@ -3,8 +3,9 @@
 import numpy as np
 
 from risk.holdings import Assets
-from risk.margin import steps
-from schemas.units import PPM, Int64s
+from risk.margin.columns import plain, steps
+from risk.margin.rows import count_collateral
+from schemas.units import Int64s
 
 
 def counted(value_e8: Int64s, asset: Int64s, assets: Assets) -> Int64s:
@@ -14,12 +15,10 @@ def counted(value_e8: Int64s, asset: Int64s, assets: Assets) -> Int64s:
     V < 0: V (1 + borrow weight), rounded down, away from zero.
     Exact integers, at most twice the value.
     """
-    gain = value_e8.clip(min=0)
-    step = steps.level(gain, asset, assets.haircuts)
-    haircut, rest = steps.charge(gain, asset, step, assets.haircuts)
-    debt = value_e8.clip(max=0)
-    weight = assets.borrow_weight_ppm[asset]
-    high, low = np.divmod(debt, PPM)
-    kept: Int64s = gain - haircut - (rest > 0).astype(np.int64)
-    owed: Int64s = debt + high * weight + low * weight // PPM
-    return kept + owed
+    counts_e8, table = np.empty(len(value_e8), np.int64), steps(assets.haircuts)
+    for of in np.unique(asset):
+        rows = np.flatnonzero(asset == of)
+        counts = np.empty(len(rows), np.int64)
+        count_collateral(plain(value_e8[rows]), assets.borrow_weight_ppm[of], table[of], counts)
+        counts_e8[rows] = counts
+    return counts_e8

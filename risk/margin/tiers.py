@@ -1,44 +1,44 @@
-"""Initial and maintenance margin as a piecewise-linear function of notional.
+"""Initial and maintenance margin of a notional, by its tier.
 
-The marginal method of Binance, Bybit and Hyperliquid: MM = N x mmr_k - cum_k, k the tier of N.
+Marginal, as Binance, Bybit and Hyperliquid: MM = N x mmr_k - cum_k, k the tier of N; whole, as OKX:
+MM = N x mmr_k; by the root of the size, as Drift: MM = N x max(mmr, 0.8 mmr + k sqrt(size)).
 """
 
 import numpy as np
 
-from risk.holdings import Bools, StepTable, Tiers
-from risk.margin import steps
-from schemas.units import LIMIT_E8, PPM, Floats, Int64s
+from risk.holdings import Bools, Tiers
+from risk.margin import columns, steps
+from risk.margin.rows import require
+from risk.tables import PPB
+from schemas.units import LIMIT_E8, Floats, Int64s
 
 
 def requirement(
-    notional_e8: Int64s, instrument: Int64s, tiers: Tiers
+    notional_e8: Int64s, instrument: Int64s, tiers: Tiers, size_e8: Int64s | None = None
 ) -> tuple[Int64s, Int64s, Bools]:
     """Initial and maintenance margin of each notional >= 0, and whether both fit.
 
-    (N x rate_k - cum_k) x scalar, exact, rounded up to the unit of 1e-8 at the very end; the tier k
-    of N is the last whose floor is <= N. 0 for an instrument whose table is not known.
+    N x rate_k - cum_k at the effective rates, exact, rounded up to the unit of 1e-8 once; the tier
+    k of N is the last whose floor is <= N. 0 for an instrument whose table is not known, and where
+    it does not fit. `size_e8` [N], in units of the base, is what the method `sqrt` looks at.
+
+    Raises ValueError where an instrument needs sizes and none are given.
     """
-    step = steps.level(notional_e8, instrument, tiers.initial)
-    scalar = tiers.scalar_ppm[instrument]
-    initial, initial_fits = _scaled_up(notional_e8, instrument, step, tiers.initial, scalar)
-    maintenance, fits = _scaled_up(notional_e8, instrument, step, tiers.maintenance, scalar)
-    return initial, maintenance, initial_fits & fits
+    if size_e8 is None:
+        if tiers.initial_factor_ppb[instrument].any():
+            raise ValueError("the margin method sqrt needs size_e8, the sizes in units of the base")
+        size_e8 = np.zeros(len(notional_e8), np.int64)
+    initial_e8, maintenance_e8 = result = tuple(np.empty((2, len(notional_e8)), np.int64))
+    plain, tables = columns.plain, (columns.tiers(tiers), columns.premiums(tiers))
+    require(plain(notional_e8), plain(size_e8), plain(instrument), tables, result)
+    fits = initial_e8 <= LIMIT_E8  # no maintenance rate is above its initial rate
+    return initial_e8 * fits, maintenance_e8 * fits, fits
 
 
 def maintenance_rate(notional_e8: Int64s, instrument: Int64s, tiers: Tiers) -> Floats:
-    """Marginal maintenance rate at each notional: the rate of its tier x scalar, a fraction."""
+    """Effective maintenance rate of the tier of each notional, a fraction, before a size premium.
+
+    By the marginal method it is what one more unit of notional requires.
+    """
     step = steps.level(notional_e8, instrument, tiers.maintenance)
-    rate_ppm = tiers.maintenance.rate_ppm[instrument, step]
-    return rate_ppm / PPM * (tiers.scalar_ppm[instrument] / PPM)
-
-
-def _scaled_up(
-    amount_e8: Int64s, subject: Int64s, step: Int64s, table: StepTable, scalar_ppm: Int64s
-) -> tuple[Int64s, Bools]:
-    whole, rest = steps.charge(amount_e8, subject, step, table)
-    fits = whole * (scalar_ppm / PPM) < LIMIT_E8 * (1 - 1e-12)
-    whole = np.where(fits, whole, 0)
-    high, low = np.divmod(whole, PPM)
-    carried, low = np.divmod(low * scalar_ppm, PPM)
-    last = -(-(low * PPM + rest * scalar_ppm) // PPM**2)
-    return high * scalar_ppm + carried + last, fits
+    return tiers.maintenance.rate_ppb[instrument, step] / PPB

@@ -20,6 +20,10 @@ CREATE TABLE IF NOT EXISTS margin_state (
         COMMENT 'equity / maintenance margin; null: nothing to maintain',
     `buckets.guard` Array(LowCardinality(String)) CODEC(ZSTD(1))
         COMMENT 'worst guard among its marks',
+    `buckets.initial_equity` Array(Decimal64(8)) CODEC(T64, ZSTD(1))
+        COMMENT 'what meets the initial margin: equity at conservative prices (exact, 8 decimals)',
+    `buckets.worst_scenario` Array(Nullable(String)) CODEC(ZSTD(1))
+        COMMENT 'portfolio margin: the scenario that loses most',
     `balances.bucket` Array(LowCardinality(String)) CODEC(ZSTD(1))
         COMMENT 'cross, or the isolated instrument',
     `balances.asset` Array(LowCardinality(String)) CODEC(ZSTD(1)) COMMENT 'asset',
@@ -38,6 +42,16 @@ CREATE TABLE IF NOT EXISTS margin_state (
         COMMENT 'unrealised, settlement asset (exact, 8 decimals)',
     `positions.maintenance_margin` Array(Decimal64(8)) CODEC(T64, ZSTD(1))
         COMMENT 'its part of the maintenance margin (exact, 8 decimals)',
+    `positions.liquidation_price` Array(Nullable(Decimal64(8))) CODEC(ZSTD(1))
+        COMMENT 'mark at which equity meets the maintenance margin, all else fixed; null: none',
+    `greeks.bucket` Array(LowCardinality(String)) CODEC(ZSTD(1))
+        COMMENT 'cross, or the isolated instrument',
+    `greeks.underlying` Array(LowCardinality(String)) CODEC(ZSTD(1))
+        COMMENT 'instrument whose price drives them',
+    `greeks.delta` Array(Float64) CODEC(ZSTD(1)) COMMENT 'units of the underlying',
+    `greeks.gamma` Array(Float64) CODEC(ZSTD(1)) COMMENT 'delta a unit of price',
+    `greeks.vega` Array(Float64) CODEC(ZSTD(1)) COMMENT 'value a volatility of 1.00',
+    `greeks.theta` Array(Float64) CODEC(ZSTD(1)) COMMENT 'value a year',
     _partition UInt16 CODEC(ZSTD(1)) COMMENT 'partition it was read from',
     _offset UInt64 CODEC(DoubleDelta, ZSTD(1)) COMMENT 'its offset there',
     _ingested_at DateTime64(3, 'UTC') DEFAULT now64(3) CODEC(T64, ZSTD(1))

@@ -15,6 +15,14 @@ CREATE TABLE IF NOT EXISTS risk_params (
     `tiers.maintenance_ppm` Array(Int64) CODEC(T64, ZSTD(1))
         COMMENT 'maintenance margin rate (parts per million)',
     margin_scalar_ppm Int64 CODEC(T64, ZSTD(1)) COMMENT 'multiplies both rates (parts per million)',
+    fee_ppm Int64 CODEC(T64, ZSTD(1))
+        COMMENT 'expected liquidation fee, part of both rates (parts per million)',
+    open_interest_ppm Int64 CODEC(T64, ZSTD(1))
+        COMMENT 'how far open interest lifts the initial rate towards 100% (parts per million)',
+    initial_size_factor_ppb Int64 CODEC(T64, ZSTD(1))
+        COMMENT 'SQRT: ppb of the initial rate for the root of one unit of base',
+    maintenance_size_factor_ppb Int64 CODEC(T64, ZSTD(1))
+        COMMENT 'SQRT: the same of the maintenance rate',
     _partition UInt16 CODEC(ZSTD(1)) COMMENT 'partition it was read from',
     _offset UInt64 CODEC(DoubleDelta, ZSTD(1)) COMMENT 'its offset there',
     _ingested_at DateTime64(3, 'UTC') DEFAULT now64(3) CODEC(T64, ZSTD(1))

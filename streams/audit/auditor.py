@@ -24,20 +24,21 @@ def audit(
     *,
     stale_ms: int = 15_000,
     deviation_ppm: int = 100_000,
+    wide_ppm: int = 100_000,
     tolerance_e8: int = 2,
 ) -> Findings:
     """Everything in the log and the engine's accounts that does not follow from the inputs.
 
     `log` has all partitions of all topics, from their beginning. `engine` has all accounts, slices
-    of system accounts included; `orders` says what fell between which inputs. `stale_ms`
-    and `deviation_ppm` are the engine's settings; a liquidation may differ from what is computed
-    here by `tolerance_e8`.
+    of system accounts included; `orders` says what fell between which inputs. `stale_ms`,
+    `deviation_ppm` and `wide_ppm` are the engine's settings; a liquidation may differ from what is
+    computed here by `tolerance_e8`. Jumps and slow averages are taken from the engine's own word.
     """
     findings = Findings()
     for (topic, _), entries in log.items():
         findings.counts[topic] += len(entries)
     letters = Letters(log, findings)
-    rules = read_rules(log, letters)
+    rules = read_rules(log, letters, stale_ms * 1_000)
     folder = Folder(log, rules, letters=letters, findings=findings, orders=orders)
     numbers = sorted({number for topic, number in log if topic in ACCOUNT_TOPICS})
     ends = _ends(engine, len(numbers))
@@ -49,7 +50,7 @@ def audit(
     check_numbers([*outputs(log, "margin-calls", findings), *liquidations], findings)
     check_legs(parts, findings)
     decisions = Decisions(
-        rules, findings, limits=(stale_ms, deviation_ppm), tolerance_e8=tolerance_e8
+        rules, findings, limits=(stale_ms, deviation_ppm, wide_ppm), tolerance_e8=tolerance_e8
     )
     decisions.check(liquidations, {part.number: part for part in parts}, log, histories)
     check_sums(parts, engine, rules, findings)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from streams.audit.account import AccountState, Book
+from streams.audit.account import CROSS, AccountState, Book
 from streams.audit.findings import Findings
 from streams.audit.margin import Margin, NotPricedError, margin
 from streams.audit.outputs import APPLIED, Output, offsets_applied
@@ -23,12 +23,19 @@ class Decisions:
     """Checks the orders among the liquidations; marks age by event time."""
 
     def __init__(
-        self, rules: Rulebook, findings: Findings, *, limits: tuple[int, int], tolerance_e8: int
+        self,
+        rules: Rulebook,
+        findings: Findings,
+        *,
+        limits: tuple[int, int, int],
+        tolerance_e8: int,
     ) -> None:
-        """`limits`: ms after which a mark is stale, ppm from its index at which it is deviant."""
+        """`limits`: ms after which a mark is stale, ppm from its index at which it is deviant, ppm
+        between bid and ask at which it is wide (0: none is)."""
         self._rules = rules
         self._findings = findings
-        self._stale_us, self._deviation_ppm = limits[0] * 1_000, limits[1]
+        stale_ms, self._deviation_ppm, self._wide_ppm = limits
+        self._stale_us = stale_ms * 1_000
         self._tolerance_e8 = tolerance_e8
 
     def check(
@@ -64,7 +71,7 @@ class Decisions:
         episode = (record["account_id"], record["bucket"], record["episode"])
         if episode not in reduced:
             bankrupt = record["action"] == "TAKE_OVER"
-            if told.equity_e8 >= (0 if bankrupt else told.maintenance_margin_e8):
+            if told.equity_e8 >= (0 if bankrupt else record["maintenance_margin_e8"]):
                 self._say(order, f"opens the episode with equity {told.equity_e8} e8 and "
                           f"maintenance margin {told.maintenance_margin_e8} e8")  # fmt: skip
             if not bankrupt:
@@ -77,7 +84,7 @@ class Decisions:
             self._recompute(order, history, number, told)
 
     def _marks_hold(self, order: Output) -> bool:
-        """Whether each mark is LIVE, and a price that was, young enough and near its index."""
+        """Whether each mark is LIVE, and a price that was: young enough, near its index, narrow."""
         record, holds = order.record, True
         until_us = record["event_time"]
         for mark in record["marks"]:
@@ -85,32 +92,41 @@ class Decisions:
             ticks = self._rules.ticks(name, until_us - self._stale_us, until_us)
             if mark["guard"] != "LIVE":
                 self._say(order, f"rests on a mark of {name} that is {mark['guard']}")
-            elif not any(tick.mark_e8 == mark_e8 and self._near(tick) for tick in ticks):
+            elif not any(tick.mark_e8 == mark_e8 and self._sound(tick) for tick in ticks):
                 self._say(order, f"rests on {name} at {mark_e8} e8, which was no price of then")
+            elif self._rules.halted(name, until_us - LATE_US, until_us):
+                self._say(order, f"rests on {name}, which did not trade then")
             else:
                 continue
             holds = False
         return holds
 
-    def _near(self, tick: Tick) -> bool:
+    def _sound(self, tick: Tick) -> bool:
         gap_ppm = abs(tick.mark_e8 - tick.index_e8) * 1_000_000
-        return tick.index_e8 <= 0 or gap_ppm <= tick.index_e8 * self._deviation_ppm
+        near = tick.index_e8 <= 0 or gap_ppm <= tick.index_e8 * self._deviation_ppm
+        narrow = tick.spread_e8 * 1_000_000 <= tick.mark_e8 * self._wide_ppm
+        return near and (narrow or not self._wide_ppm)
 
     def _recompute(self, order: Output, history: Sequence[Step], number: int, told: Margin) -> None:
         """Margin from the inputs that were applied, at the marks told and the prices of then."""
         record = order.record
         applied = offsets_applied(order.headers)
         found: list[str] = []
+        isolated = record["bucket"] != CROSS
+        portfolio = not isolated and record["account_id"] in self._rules.portfolios
         for late_us in (0, LATE_US):
             state = self._state(record, history, (applied, number), late_us)
             holdings = _bucket(state, record["bucket"])
             for marks_e8 in self._marks(record, holdings):
                 try:
-                    ours = margin(holdings, marks_e8, self._rules, record["event_time"])
+                    ours = margin(
+                        holdings, marks_e8, self._rules, record["event_time"], portfolio=portfolio
+                    )
                 except NotPricedError as error:
                     found.append(str(error))
                     continue
-                if all(abs(a - b) <= self._tolerance_e8 for a, b in zip(ours, told, strict=True)):
+                pairs = [(a, b) for a, b in zip(ours, told, strict=True) if a is not None]
+                if all(abs(a - (b or 0)) <= self._tolerance_e8 for a, b in pairs):
                     return
                 found.append(f"equity {ours[0]} e8 and maintenance margin {ours[1]} e8 by the "
                              f"inputs, {told[0]} e8 and {told[1]} e8 in the record")  # fmt: skip

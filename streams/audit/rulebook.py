@@ -9,6 +9,7 @@ from schemas.units import PPM
 
 Record = Mapping[str, Any]
 INVERSE = frozenset({"INVERSE_PERP", "INVERSE_FUTURE"})
+NOT_TRADED = frozenset({"HALTED", "SETTLED"})
 LARGEST_SCALAR_PPM = 100 * PPM
 
 
@@ -17,6 +18,7 @@ class Contract(NamedTuple):
 
     inverse: bool
     spot: bool
+    option: bool
     multiplier_e8: int
     settlement: str
     base: str
@@ -24,11 +26,13 @@ class Contract(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """A price of an instrument."""
+    """A price of an instrument, with the median index of its live sources."""
 
     time_us: int
     mark_e8: int
     index_e8: int
+    spread_e8: int
+    """Between bid and ask; 0 where they were not told, and for options."""
 
 
 class Rulebook:
@@ -43,6 +47,8 @@ class Rulebook:
         self.assets: dict[str, list[Record]] = defaultdict(list)
         self.payments: dict[tuple[int, int], Record] = {}
         """Funding that is due once on every position, by partition and offset of its record."""
+        self.portfolios: set[str] = set()
+        """Accounts that were ever margined as a portfolio."""
         self.clock_us = 0
         """The largest event time of a price: no decision was made later."""
         self._params: dict[str, list[Record]] = defaultdict(list)
@@ -53,6 +59,7 @@ class Rulebook:
         self.contracts[name] = Contract(
             record["kind"] in INVERSE,
             record["kind"] == "SPOT",
+            record["kind"] == "OPTION",
             record["multiplier_e8"],
             record["settlement_asset"],
             record["base"],
@@ -86,6 +93,12 @@ class Rulebook:
         ticks = self._ticks.get(instrument, [])
         first = bisect_left(ticks, since_us, key=lambda tick: tick.time_us)
         return ticks[first : bisect_right(ticks, until_us, key=lambda tick: tick.time_us)]
+
+    def halted(self, instrument: str, since_us: int, until_us: int) -> bool:
+        """Whether it did not trade throughout, as its listings have it."""
+        told = [one for one in self.listings[instrument] if one["event_time"] <= until_us]
+        first = [one for one in told if one["event_time"] <= since_us]
+        return bool(first) and all(one["status"] in NOT_TRADED for one in (first[-1], *told[-1:]))
 
     def asset_at(self, name: str, time_us: int) -> Record | None:
         """The asset's record in force; None where no record describes it yet."""

@@ -85,6 +85,7 @@ def seeded_catalogue(*, options: bool = False) -> Catalogue:
             first_price_e8=e8(price),
             daily_volume_usd=volume,
             tiers=PAIR_TIERS if kind == SPOT else tiers_for(base, volume),
+            underlying=f"{base}-PERP" if inverse else None,
         )
     if options:
         underlyings = {coin: listings[f"{coin}-PERP"] for coin in BASE_VOLATILITY}

@@ -167,4 +167,8 @@ def _risk_params(listing: Listing, now_us: int) -> dict[str, object]:
             for floor, initial, maintenance in listing.tiers
         ],
         "margin_scalar_ppm": PPM,
+        "fee_ppm": 0,
+        "open_interest_ppm": 0,
+        "initial_size_factor_ppb": 0,
+        "maintenance_size_factor_ppb": 0,
     }

@@ -21,6 +21,8 @@ PORTFOLIO_SHARE = 0.2
 OPTIONS_SHARE = 0.1
 """Of the accounts that are not isolated: margined as a portfolio, and others that trade options."""
 MOST_OPTIONS = 5
+MOST_PORTFOLIO_LEVERAGE = 4.0
+"""Scenarios move prices by a sixth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ def _with_options(trader: Trader, options: list[str], rng: random.Random) -> Tra
         return trader
     liked = rng.sample(options, k=min(rng.randint(2, MOST_OPTIONS), len(options)))
     favourites = (*trader.favourites[:1], *liked, *trader.favourites[1:])
-    return replace(trader, portfolio=portfolio, favourites=favourites)
+    leverage = min(trader.leverage, MOST_PORTFOLIO_LEVERAGE) if portfolio else trader.leverage
+    return replace(trader, portfolio=portfolio, favourites=favourites, leverage=leverage)
 
 
 class _Casting:

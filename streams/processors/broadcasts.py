@@ -105,7 +105,7 @@ class Broadcasts:
     def _records(self, block: Block) -> list[Refusal]:
         rows, refused = decode_rows(block, BY_NAME[block.topic].record)
         take = {
-            "instruments": self._ledger.rules.take_instrument,
+            "instruments": self._take_instrument,
             "assets": self._ledger.rules.take_asset,
             "risk-params": lambda r: self._ledger.rules.take_risk_params(r, self._board.clock_us),
             "accounts": self._ledger.take_account,
@@ -122,8 +122,13 @@ class Broadcasts:
                 refused.append(
                     Refusal(row, DeadLetterReason.AMOUNT_OUT_OF_RANGE, f"{block.topic}: {error}")
                 )
-        self._board.resize(len(self._ledger.rules.instruments))
         return refused
+
+    def _take_instrument(self, record: dict[str, Any]) -> None:
+        rules = self._ledger.rules
+        rules.take_instrument(record)
+        self._board.resize(len(rules.instruments))
+        self._board.list_instrument(rules.number[record["instrument_id"]], record)
 
     def _take_funding(self, record: dict[str, Any]) -> None:
         name, identity = record["instrument_id"], record["funding_id"]

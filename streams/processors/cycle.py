@@ -7,6 +7,7 @@ from zlib import crc32
 import numpy as np
 
 from risk.liquidation.stages import Ladder
+from risk.profile import Profile
 from schemas.block import Block, Columns, Int64s
 from schemas.block_decode import decode
 from schemas.dead_letter import DeadLetterReason, Refusal
@@ -20,8 +21,9 @@ from streams.state.apply_entries import apply_collateral, apply_transfers
 from streams.state.apply_fills import apply_fills
 from streams.state.changelog import ChangelogError
 from streams.state.funding import Funding
+from streams.state.guards import Limits
 from streams.state.ledger import Applied, FundMovement, Ledger
-from streams.state.mark_board import Limits, MarkBoard
+from streams.state.mark_board import MarkBoard
 from streams.state.partition_log import PartitionLog
 from streams.state.rules import Rules
 
@@ -56,10 +58,11 @@ class Cycle:
         letters: DeadLetters | None = None,
         catch_up: Callable[[], None] = lambda: None,
         app: str = "plimsoll",
+        profile: Profile | None = None,
     ) -> None:
         """`catch_up` reads the broadcast topics to their present end and hands them in; it is
         called before a record is refused for a name that may just have been listed."""
-        self.ledger = Ledger(Rules(), partitions)
+        self.ledger = Ledger(Rules(), partitions, profile)
         self.board = MarkBoard(limits)
         self.letters = letters or DeadLetters()
         self.decider = Decider(self.ledger, self.board, ladder or Ladder())

@@ -13,13 +13,14 @@ from streams.processors.margin import (
     Evaluated,
     buckets_to_evaluate,
     evaluate,
-    margin_states,
     pool_name,
 )
 from streams.processors.outputs import Output
+from streams.processors.states import margin_states
 from streams.processors.takeover import takeover
+from streams.state.guards import Guard, Use, allowed
 from streams.state.ledger import INSURANCE, Ledger
-from streams.state.mark_board import Guard, MarkBoard
+from streams.state.mark_board import MarkBoard
 
 CALL_LEVELS = (
     (Action.WARN, "WARNING"),
@@ -87,7 +88,7 @@ class Decider:
         return Watch(
             equity_e8=evaluated.state.equity_e8,
             maintenance_margin_e8=evaluated.state.maintenance_margin_e8,
-            live=evaluated.guard == Guard.LIVE,
+            live=allowed(Use.LIQUIDATE, evaluated.guard),
             exempt=self._ledger.exempt(columns["account"][buckets]),
             **{name: columns[name][buckets] for name in REMEMBERED},
         )
@@ -127,7 +128,9 @@ class Decider:
         """What every record of a bucket says: whose, which episode, levels and marks."""
         bucket, state, board = int(evaluated.buckets[place]), evaluated.state, self._board
         guards = board.guards()
-        held = evaluated.positions.instrument[evaluated.positions_of(place)].tolist()
+        own = evaluated.positions.instrument[evaluated.positions_of(place)]
+        driven = self._ledger.rules.terms.underlying[own]
+        held = list(dict.fromkeys([*own.tolist(), *driven.tolist()]))
         ticked = [i for i in held if self._changed[i]]
         newest = max(ticked, key=lambda i: int(board.time_us[i]), default=None)
         return {
@@ -206,6 +209,7 @@ class Decider:
             end_health_ppm=self._ladder.end_health_ppm,
             rules=evaluated.rules,
             sizing=self._sizing,
+            averaged=evaluated.averaged(),
         )
         urgency = steps.step[chosen.bucket] / self._ladder.max_steps
         limits, bankruptcies = self._prices(evaluated, chosen.row, urgency)

@@ -1,20 +1,20 @@
-"""Which buckets to look at, what they are worth at the board's marks, and their margin states."""
+"""Which buckets to look at, and what they are worth at the board's marks."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from risk.evaluation import Book, Evaluation, Kind, Market
+from risk.evaluation import evaluate as evaluate_book
 from risk.holdings import Balances, MarginState, Positions, PositionState, Rules
 from risk.liquidation.stages import Stage
-from risk.margin.buckets import evaluate as evaluate_buckets
 from schemas.block import Int64s
 from schemas.units import E8
-from streams.processors.outputs import Output
 from streams.state.account_book import CROSS
+from streams.state.guards import Guard
 from streams.state.ledger import Ledger
-from streams.state.mark_board import Guard, MarkBoard
+from streams.state.mark_board import MarkBoard
 
 Bools = NDArray[np.bool_]
 LARGEST_VALUE = 1e9
@@ -36,6 +36,15 @@ class Evaluated:
     positions: Positions
     position_state: PositionState
     rules: Rules
+    book: Book
+    market: Market
+    evaluation: Evaluation
+
+    def averaged(self) -> Bools:
+        """bool[P]: positions whose margin does not follow from the tiers of their instrument."""
+        portfolio = self.book.kind[self.positions.bucket] == Kind.PORTFOLIO
+        averaged: Bools = portfolio | ~self.rules.tiers.known[self.positions.instrument]
+        return averaged
 
     def positions_of(self, place: int) -> Int64s:
         """Places of the positions of the bucket at this place."""
@@ -52,6 +61,7 @@ def buckets_to_evaluate(ledger: Ledger, changed: Bools, touched: Int64s) -> Int6
     chosen[touched] = True
     positions, balances = book.positions, book.balances
     if len(changed):
+        changed = changed | changed[ledger.rules.terms.underlying[: len(changed)]]
         repriced = positions.live & changed[positions["instrument"]]
         chosen[positions["bucket"][repriced]] = True
         pricer = ledger.rules.asset_price_instruments()
@@ -90,14 +100,13 @@ def evaluate(ledger: Ledger, board: MarkBoard, buckets: Int64s) -> Evaluated:
         quantity_e8=positions["quantity_e8"][held],
         cost_e8=positions["cost_e8"][held],
     )
-    in_force = rules.at_prices(prices_e8)
-    state, position_state = evaluate_buckets(
-        open_positions,
-        Balances(bucket=balance_bucket, asset=assets, amount_e8=balances["amount_e8"][owned]),
-        board.mark_e8,
-        in_force,
-        len(buckets),
-    )
+    slow_e8 = rules.asset_prices(board.slow_e8)
+    in_force = rules.at_prices(prices_e8, slow_e8, ledger.profile)
+    owned_balances = Balances(balance_bucket, assets, balances["amount_e8"][owned])
+    of_buckets = Book(open_positions, owned_balances, _kinds(ledger, buckets), None)
+    pricer = rules.asset_price_instruments()
+    market = Market(board.mark_e8, board.index_e8, board.volatility, board.clock_us, pricer)
+    evaluation = evaluate_book(of_buckets, market, in_force, rules.terms, ledger.profile)
     guard = np.zeros(len(buckets), np.int8)
     by_instrument = _guards(ledger, board)
     by_asset = _asset_guards(ledger, by_instrument)
@@ -105,7 +114,27 @@ def evaluate(ledger: Ledger, board: MarkBoard, buckets: Int64s) -> Evaluated:
     np.maximum.at(guard, position_bucket, by_instrument[instruments])
     np.maximum.at(guard, position_bucket, by_asset[rules.contracts.settlement[instruments]])
     np.maximum.at(guard, balance_bucket, by_asset[assets])
-    return Evaluated(buckets, state, guard, held, open_positions, position_state, in_force)
+    return Evaluated(
+        buckets,
+        evaluation.state,
+        guard,
+        held,
+        open_positions,
+        evaluation.positions,
+        in_force,
+        of_buckets,
+        market,
+        evaluation,
+    )
+
+
+def _kinds(ledger: Ledger, buckets: Int64s) -> Int64s:
+    """int64[N]: how each bucket is margined."""
+    columns, accounts = ledger.book.buckets, ledger.book.accounts
+    portfolio = accounts["portfolio"][columns["account"][buckets]]
+    pool = np.where(portfolio, Kind.PORTFOLIO, Kind.CROSS)
+    isolated = columns["instrument"][buckets] != CROSS
+    return np.where(isolated, Kind.ISOLATED, pool).astype(np.int64)
 
 
 def _valued(ledger: Ledger, board: MarkBoard, prices_e8: Int64s, rows: Int64s) -> Bools:
@@ -117,13 +146,20 @@ def _valued(ledger: Ledger, board: MarkBoard, prices_e8: Int64s, rows: Int64s) -
     with np.errstate(divide="ignore"):
         value = np.where(contracts.inverse[instruments], units / mark, units * mark)
     price = np.maximum(prices_e8[contracts.settlement[instruments]] / E8, 1)
-    valued: Bools = (mark > 0) & (value * price < LARGEST_VALUE)
+    driven = board.mark_e8[ledger.rules.terms.underlying[instruments]] > 0
+    valued: Bools = (mark > 0) & driven & (value * price < LARGEST_VALUE)
     return valued
 
 
 def _guards(ledger: Ledger, board: MarkBoard) -> NDArray[np.int8]:
-    """int8[I]: guards of the marks; an instrument without margin tiers cannot be decided upon."""
-    return np.where(ledger.rules.tiers.known, board.guards(), Guard.STALE).astype(np.int8)
+    """int8[I]: guards of the marks, of an option the worse of its own and its underlying's.
+
+    An instrument without margin tiers cannot be decided upon; options need none.
+    """
+    rules, guards = ledger.rules, board.guards()
+    guards = np.maximum(guards, guards[rules.terms.underlying])
+    known = rules.tiers.known | (rules.terms.side != 0)
+    return np.where(known, guards, Guard.STALE).astype(np.int8)
 
 
 def _asset_guards(ledger: Ledger, by_instrument: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -134,110 +170,7 @@ def _asset_guards(ledger: Ledger, by_instrument: NDArray[np.int8]) -> NDArray[np
     return guards
 
 
-def margin_states(ledger: Ledger, board: MarkBoard, accounts: Int64s) -> list[Output]:
-    """The margin-state record of each account (rows of the book), all its buckets in it."""
-    book = ledger.book
-    wanted = np.zeros(book.accounts.capacity, np.bool_)
-    wanted[accounts] = True
-    buckets = np.flatnonzero(book.buckets.live & wanted[book.buckets["account"]])
-    evaluated = evaluate(ledger, board, buckets)
-    records: dict[int, dict[str, Any]] = {}
-    for row in accounts.tolist():
-        records[row] = {
-            "event_time": board.clock_us,
-            "account_id": book.accounts.keys[row],
-            "quarantined": bool(book.accounts["quarantined"][row]),
-            "buckets": [],
-            "balances": [],
-            "positions": [],
-        }
-    owner = book.buckets["account"][buckets]
-    names = [pool_name(ledger, bucket) for bucket in buckets.tolist()]
-    _fill_buckets(ledger, evaluated, (owner, names), records)
-    _fill_positions(ledger, board, evaluated, (owner, names), records)
-    balances = book.balances
-    place = {bucket: i for i, bucket in enumerate(buckets.tolist())}
-    chosen = (
-        balances.live
-        & (balances["amount_e8"] != 0)
-        & wanted[book.buckets["account"][balances["bucket"]]]
-    )
-    for row in np.flatnonzero(chosen).tolist():
-        at = place[int(balances["bucket"][row])]
-        records[int(owner[at])]["balances"].append(
-            {
-                "bucket": names[at],
-                "asset": ledger.rules.assets[balances["asset"][row]],
-                "amount_e8": int(balances["amount_e8"][row]),
-            }
-        )
-    book.accounts["published_us"][accounts] = board.clock_us
-    return [
-        Output(
-            "margin-state",
-            record["account_id"],
-            record,
-            f"{record['account_id']}/{board.clock_us}",
-            partition=int(book.accounts["partition"][row]),
-        )
-        for row, record in records.items()
-    ]
-
-
 def pool_name(ledger: Ledger, bucket: int) -> str:
     """How records name a bucket: cross, or its isolated instrument."""
     instrument = int(ledger.book.buckets["instrument"][bucket])
     return "cross" if instrument == CROSS else ledger.rules.instruments[instrument]
-
-
-def _fill_buckets(
-    ledger: Ledger,
-    evaluated: Evaluated,
-    of: tuple[Int64s, list[str]],
-    records: dict[int, dict[str, Any]],
-) -> None:
-    owner, names = of
-    columns, state = ledger.book.buckets, evaluated.state
-    health = state.health()
-    for place, bucket in enumerate(evaluated.buckets.tolist()):
-        empty = not state.equity_e8[place] and not columns["stage"][bucket]
-        if empty and names[place] != "cross" and not state.maintenance_margin_e8[place]:
-            continue  # an isolated bucket that was closed
-        maintenance = int(state.maintenance_margin_e8[place])
-        records[int(owner[place])]["buckets"].append(
-            {
-                "bucket": names[place],
-                "stage": Stage(int(columns["stage"][bucket])).name,
-                "episode": int(columns["episode"][bucket]),
-                "equity_e8": int(state.equity_e8[place]),
-                "initial_margin_e8": int(state.initial_margin_e8[place]),
-                "maintenance_margin_e8": maintenance,
-                "health": float(health[place]) if maintenance else None,
-                "guard": Guard(int(evaluated.guard[place])).name,
-            }
-        )
-
-
-def _fill_positions(
-    ledger: Ledger,
-    board: MarkBoard,
-    evaluated: Evaluated,
-    of: tuple[Int64s, list[str]],
-    records: dict[int, dict[str, Any]],
-) -> None:
-    owner, names = of
-    columns, state = ledger.book.positions, evaluated.position_state
-    for place, row in enumerate(evaluated.position_rows.tolist()):
-        at = int(evaluated.positions.bucket[place])
-        instrument = int(columns["instrument"][row])
-        records[int(owner[at])]["positions"].append(
-            {
-                "bucket": names[at],
-                "instrument_id": ledger.rules.instruments[instrument],
-                "quantity_e8": int(columns["quantity_e8"][row]),
-                "cost_e8": int(columns["cost_e8"][row]),
-                "mark_e8": int(board.mark_e8[instrument]),
-                "profit_e8": int(state.profit_e8[place]),
-                "maintenance_margin_e8": int(state.maintenance_margin_e8[place]),
-            }
-        )

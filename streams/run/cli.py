@@ -6,7 +6,6 @@ import signal
 import sys
 import threading
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +13,13 @@ import click
 
 from streams.base.settings import Settings
 from streams.run.children import end_with_parent, tell
-from streams.run.soak.faults import FAULTS
+from streams.run.desk.command import evaluate
+from streams.run.moments import Moment
+from streams.run.soak.command import soak
 
 KAFKA = click.option("--bootstrap", required=True, help="Kafka bootstrap addresses.")
 STATUS_S = 0.2
 AS_CHILD = click.option("--child", is_flag=True, hidden=True)
-
-
-class Moment(click.ParamType):
-    """A point in time, UTC, as 2025-10-10T20:15 or with seconds."""
-
-    name = "utc time"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a time such as 2025-10-10T20:15", param, ctx)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 @click.group()
@@ -58,6 +44,12 @@ def main(log_level: str) -> None:
 MARKET_OPTIONS = (
     click.option("--seed", default=42, show_default=True, help="Same seed, same market."),
     click.option("--accounts", default=2_000, show_default=True, help="Simulated accounts."),
+    click.option(
+        "--options/--no-options",
+        default=True,
+        show_default=True,
+        help="List options too, and margin some accounts as portfolios; not in a replay.",
+    ),
     click.option(
         "--fills-per-s",
         default=400.0,
@@ -169,6 +161,7 @@ def market(child: bool, bootstrap: str, speed: float, **given: Any) -> None:
         replay=given["replay"],
         start=given["start"],
         end=given["end"],
+        options=given["options"],
         fills_per_s=given["fills_per_s"],
         duration_s=given["duration"],
         insurance_fund_e8=given["insurance_fund"] * E8,
@@ -237,57 +230,6 @@ def topics(bootstrap: str, partitions: int, app: str, replication: int, create: 
     click.echo(f"all topics are as they should be, with {partitions} partitions an account topic")
 
 
-@main.command()
-@click.option("--bootstrap", help="A Kafka to use; without it one is started, and hurt too.")
-@click.option("--brokers", default=1, show_default=True, help="Brokers to start.")
-@click.option("--seed", default=1, show_default=True, help="Same seed, same faults.")
-@click.option("--minutes", default=5.0, show_default=True, help="How long things are hurt.")
-@click.option(
-    "--faults",
-    default=",".join(FAULTS),
-    show_default=True,
-    callback=lambda ctx, param, value: _faults(value),
-    help="Which, with commas between.",
-)
-@click.option("--every-s", default=15.0, show_default=True, help="Seconds from fault to fault.")
-@click.option("--workers", default=3, show_default=True, help="Worker processes.")
-@click.option("--partitions", default=12, show_default=True, help="Partitions of account topics.")
-@click.option("--rate", default=5_000.0, show_default=True, help="Fills a second.")
-@click.option("--accounts", default=2_000, show_default=True, help="Accounts that trade them.")
-@click.option("--session-timeout-s", default=10, show_default=True, help="Of the workers.")
-@click.option("--cycle-ms", default=50, show_default=True, help="Of the workers.")
-@click.option("--standbys", default=0, show_default=True, help="Warm copies of each partition.")
-@click.option("--summary", type=click.Path(path_type=Path), help="Write the verdict as JSON.")
-def soak(bootstrap: str | None, brokers: int, **given: Any) -> None:
-    """Kill, pause and damage everything under load, then audit every account."""
-    from streams.run.soak.soak import Options, Soak
-
-    if bootstrap:
-        sys.exit(Soak(Options(**given), bootstrap).run())
-    with _own_kafka(brokers) as kafka:
-        sys.exit(Soak(Options(**given), kafka.bootstrap, kafka).run())
-
-
-def _faults(text: str) -> list[str]:
-    kinds = [kind for kind in text.split(",") if kind]
-    if unknown := set(kinds) - set(FAULTS):
-        raise click.BadParameter(f"{sorted(unknown)} are none of {', '.join(FAULTS)}")
-    return kinds
-
-
-def _own_kafka(brokers: int) -> Any:
-    """Only a real Kafka hides what was aborted, and the source tree can start one."""
-    try:
-        from tests.kafka.broker import ApacheKafka, why_not
-    except ImportError:
-        raise click.ClickException(
-            "only the source tree can start a Kafka: name one with --bootstrap"
-        ) from None
-    if reason := why_not():
-        raise click.ClickException(f"{reason}: name a Kafka with --bootstrap")
-    return ApacheKafka(brokers)
-
-
 def stop_on_signals() -> threading.Event:
     """An event that SIGTERM and SIGINT set."""
     stop = threading.Event()
@@ -295,6 +237,9 @@ def stop_on_signals() -> threading.Event:
         signal.signal(number, lambda *_: stop.set())
     return stop
 
+
+main.add_command(evaluate)
+main.add_command(soak)
 
 if __name__ == "__main__":
     main()

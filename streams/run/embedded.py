@@ -43,6 +43,7 @@ class Options:
 
     seed: int
     accounts: int
+    options: bool
     fills_per_s: float
     replay: Path | None
     start: datetime | None
@@ -133,6 +134,7 @@ class _Run:
             "--accounts", str(options.accounts), "--speed", str(options.speed),
             "--fills-per-s", str(options.fills_per_s / (options.speed or 1)),
             "--insurance-fund", str(options.insurance_fund),
+            "--options" if options.options else "--no-options",
         ]  # fmt: skip
         for name, value in (
             ("--replay", options.replay),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from risk.liquidation.stages import Ladder
 from streams.base.settings import Settings
+from streams.state.guards import Limits
 from streams.transport.publisher import Publisher
 from streams.transport.transaction import Journal, PlainJournal, TransactionJournal
 
@@ -16,6 +17,10 @@ def journals(settings: Settings) -> Callable[[int], Journal]:
         publisher = Publisher(settings.bootstrap)
         return lambda number: PlainJournal(publisher)
     raise ValueError(f"transactions is {settings.transactions!r}, and must be on or off")
+
+
+def limits(settings: Settings) -> Limits:
+    return Limits(**{name: getattr(settings, name) for name in Limits.__slots__})
 
 
 def ladder(settings: Settings) -> Ladder:

@@ -19,13 +19,13 @@ from streams.processors.intake import Inbox, hold_blocks
 from streams.processors.report import report
 from streams.processors.shards import Shards
 from streams.run.ownership import Ownership
-from streams.run.parts import journals, ladder
+from streams.run.parts import journals, ladder, limits
 from streams.run.recovery import Inputs, Recovery
 from streams.run.topics import changelog_topic
 from streams.run.vitals import Vitals
 from streams.state.changelog import ChangelogError
 from streams.state.ledger import WrongPartitionerError
-from streams.state.mark_board import Limits
+from streams.state.profiles import load_profile
 from streams.transport.broadcast import BroadcastBehindError, BroadcastReader
 from streams.transport.changelog_reader import ChangelogReader, ChangelogSilentError
 from streams.transport.driver import block_app, block_consumer, use_blocks
@@ -69,7 +69,8 @@ class Worker:
         self.cycle = Cycle(
             settings.partitions,
             ladder=ladder(settings),
-            limits=Limits(settings.stale_ms, settings.deviation_ppm),
+            limits=limits(settings),
+            profile=load_profile(settings.profile),
             letters=DeadLetters(settings.dead_letter_limit),
             catch_up=self._read_broadcast_to_end,
             app=settings.app,

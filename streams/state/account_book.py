@@ -26,9 +26,12 @@ class AccountBook:
     """Four tables that point upward: position and balance -> bucket -> account."""
 
     def __init__(self) -> None:
+        self.portfolios: set[str] = set()
+        """Accounts that are margined as a portfolio, whether they have a row yet or not."""
         self.accounts: ColumnTable[str] = ColumnTable(
             partition=np.int32,
             system=np.bool_,
+            portfolio=np.bool_,
             quarantined=np.bool_,
             quarantined_at_us=np.int64,
             published_us=np.int64,
@@ -63,7 +66,15 @@ class AccountBook:
         if len(self.accounts) > before:
             self.accounts["partition"][rows] = partition
             self.accounts["system"][rows] = [name[:1] == "@" for name in ids]
+            self.accounts["portfolio"][rows] = [name in self.portfolios for name in ids]
         return rows
+
+    def set_portfolio(self, name: str, portfolio: bool) -> None:
+        """Margin an account's cross pool as a portfolio, or position by position."""
+        (self.portfolios.add if portfolio else self.portfolios.discard)(name)
+        row = self.accounts.find(name)
+        if row is not None:
+            self.accounts["portfolio"][row] = portfolio
 
     def bucket_rows(self, accounts: Int64s, instruments: Int64s) -> Int64s:
         """Rows of buckets; `instruments` is CROSS for the pool, else the isolated instrument."""

@@ -9,10 +9,12 @@ import numpy as np
 from aiokafka.partitioner import murmur2
 from numpy.typing import NDArray
 
+from risk.profile import Profile
 from schemas.block import Int64s
 from schemas.dead_letter import DeadLetterReason, Refusal
 from streams.state.account_book import CROSS, AccountBook
 from streams.state.admission import Admission
+from streams.state.profiles import load_profile
 from streams.state.recent_ids import RecentIds
 from streams.state.rules import Rules
 
@@ -51,10 +53,11 @@ class Applied:
 class Ledger:
     """Where blocks are posted. One a worker; accounts know their partition."""
 
-    def __init__(self, rules: Rules, partitions: int) -> None:
+    def __init__(self, rules: Rules, partitions: int, profile: Profile | None = None) -> None:
         self.book = AccountBook()
         self.rules = rules
         self.partitions = partitions
+        self.profile = profile or load_profile("default")
         self.external_e8: dict[tuple[int, str], int] = defaultdict(int)
         """(partition, asset) -> deposits less withdrawals applied."""
         self.watched: set[str] = set()
@@ -126,8 +129,12 @@ class Ledger:
             self.book.accounts["quarantined_at_us"][row] = event_time_us
 
     def take_account(self, record: Mapping[str, Any]) -> None:
-        """An account's settings: WATCHED is never liquidated; ACTIVE lifts an older quarantine."""
+        """An account's settings: WATCHED is never liquidated; ACTIVE lifts an older quarantine.
+
+        Its mode says how its cross pool is margined: as a PORTFOLIO, or position by position.
+        """
         name = record["account_id"]
+        self.book.set_portfolio(name, record["mode"] == "PORTFOLIO")
         if record["status"] == "WATCHED":
             self.watched.add(name)
             return

@@ -1,18 +1,24 @@
 """The rules in force: instruments, assets, margin tiers, each with a number that never changes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from risk.holdings import Assets, Contracts, StepTable, Tiers
+from risk.holdings import Assets, Contracts, StepTable, Terms, Tiers
 from risk.holdings import Rules as InForce
+from risk.profile import Profile
 from schemas.block import Int64s
-from schemas.units import E8
+from schemas.units import E8, PPM
 
 INVERSE = frozenset({"INVERSE_PERP", "INVERSE_FUTURE"})
 Record = Mapping[str, Any]
+OPTION_SIDE = {"CALL": 1, "PUT": -1}
+NO_PARAMS: Record = {
+    "tiers": [], "margin_scalar_ppm": PPM, "tier_method": "MARGINAL", "fee_ppm": 0,
+    "open_interest_ppm": 0, "initial_size_factor_ppb": 0, "maintenance_size_factor_ppb": 0,
+}  # fmt: skip
 NEVER_US = np.iinfo(np.int64).max
 
 
@@ -52,7 +58,7 @@ class Rules:
 
     def take_risk_params(self, record: Record, clock_us: int) -> None:
         """In force from `effective_at` on the board's clock; ValueError for a bad tier table."""
-        Tiers.of([_tiers(record)], [record["margin_scalar_ppm"]])
+        _tiers_of([record])
         self._pending.append(record)
         self.advance(clock_us)
 
@@ -72,12 +78,11 @@ class Rules:
         """int64[A]: the instrument that prices an asset, -1 the valuation currency, -2 unknown."""
         return self._price_instrument
 
-    def at_prices(self, prices_e8: Int64s) -> InForce:
-        """Everything the margin kernels need, with the assets at these prices (int64[A])."""
-        assets = Assets(
-            price_e8=prices_e8, borrow_weight_ppm=self._borrow_ppm, haircuts=self._haircuts
-        )
-        return InForce(self.contracts, self.tiers, assets)
+    def at_prices(self, prices_e8: Int64s, slow_e8: Int64s, profile: Profile) -> InForce:
+        """Everything the margin kernels need, with the assets at these prices (int64[A] each)."""
+        slow_e8 = np.where(slow_e8 > 0, slow_e8, prices_e8)
+        assets = Assets(prices_e8, self._borrow_ppm, self._haircuts, slow_e8)
+        return profile.rules(self.contracts, self.tiers, assets)
 
     def _name_asset(self, name: str) -> None:
         if name not in self.asset_number:
@@ -103,11 +108,19 @@ class Rules:
         self.base = np.array([self.asset_number[r["base"]] for r in records], np.int64)
         self.quote = np.array([self.asset_number[r["quote"]] for r in records], np.int64)
         params = [self._params.get(name) for name in self.instruments]
-        self.tiers = Tiers.of(
-            [_tiers(p) if p else [] for p in params],
-            [p["margin_scalar_ppm"] if p else 0 for p in params],
-        )
+        self.tiers = _tiers_of(params)
+        self.terms = self._terms(records)
         self._rebuild_assets()
+
+    def _terms(self, records: list[Record]) -> Terms:
+        """What each is written on; options on what is not listed yet stand on themselves."""
+        underlying = [self.number.get(r["underlying"] or "", i) for i, r in enumerate(records)]
+        return Terms(
+            np.array(underlying, np.int64),
+            np.array([OPTION_SIDE.get(r["option_type"], 0) for r in records], np.int64),
+            np.array([r["strike_e8"] or 0 for r in records], np.int64),
+            np.array([r["expiry"] or 0 for r in records], np.int64),
+        )
 
     def _rebuild_assets(self) -> None:
         records = [self._asset.get(name) for name in self.assets]
@@ -135,6 +148,20 @@ def _column(records: list[Record], field: str) -> Int64s:
 
 def _haircuts(record: Record) -> list[tuple[int, int]]:
     return [(tier["floor_e8"], tier["haircut_ppm"]) for tier in record["haircut_tiers"]]
+
+
+def _tiers_of(params: Sequence[Record | None]) -> Tiers:
+    """Tiers of instruments, none where there are no parameters; ValueError for a bad table."""
+    given = [one or NO_PARAMS for one in params]
+    factors = ("initial_size_factor_ppb", "maintenance_size_factor_ppb")
+    return Tiers.of(
+        [_tiers(one) for one in given],
+        [one["margin_scalar_ppm"] for one in given],
+        method=[one["tier_method"].lower() for one in given],
+        size_factor_ppb=[(one[factors[0]], one[factors[1]]) for one in given],
+        fee_ppm=[one["fee_ppm"] for one in given],
+        open_interest_ppm=[one["open_interest_ppm"] for one in given],
+    )
 
 
 def _tiers(record: Record) -> list[tuple[int, int, int]]:

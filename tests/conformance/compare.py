@@ -5,21 +5,25 @@ of the last printed digit where at least six digits are printed: one number roun
 down there differs by that much.
 """
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 NOTES = {"rounding", "abs_tol", "rel_tol"}
 PRINTED_DIGITS = 6
+NOISE = 16 * 2.0**-52
+"""Of the largest number that a case expects: what is below it is what rounding left of a zero."""
 
 
 def differences(case: dict[str, Any], actual: dict[str, Any]) -> list[str]:
     """One text for each expected field that is missing or differs."""
     expected = {name: value for name, value in case["expected"].items() if name not in NOTES}
     bounds = _bounds(case)
+    noise = NOISE * max(_magnitudes(list(expected.values())), default=0.0)
     return [
         f"{name} expected {value!r}, actual {actual.get(name)!r}"
         for name, value in expected.items()
-        if name not in actual or not _agree(value, actual[name], bounds)
+        if name not in actual or not _agree(value, actual[name], bounds, noise)
     ]
 
 
@@ -38,14 +42,25 @@ def _bounds(case: dict[str, Any]) -> tuple[float, float] | None:
     return float(absolute or 0), float(relative or 0)
 
 
-def _agree(expected: Any, actual: Any, bounds: tuple[float, float] | None) -> bool:
+def _magnitudes(value: Any) -> Iterator[float]:
+    """Of the numbers in a value."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _magnitudes(one)
+    elif isinstance(value, int | float):
+        yield abs(value)
+
+
+def _agree(expected: Any, actual: Any, bounds: tuple[float, float] | None, noise: float) -> bool:
     if isinstance(expected, list) and isinstance(actual, list):
         pairs = zip(expected, actual, strict=False)
-        return len(expected) == len(actual) and all(_agree(e, a, bounds) for e, a in pairs)
+        return len(expected) == len(actual) and all(_agree(e, a, bounds, noise) for e, a in pairs)
     if isinstance(expected, bool) or not isinstance(expected, int | float):
         return type(expected) is type(actual) and expected == actual
     if isinstance(actual, bool) or not isinstance(actual, int | float):
         return False
+    if max(abs(expected), abs(actual)) < noise:
+        return True
     distance = abs(expected - actual)
     if bounds is not None:
         # The last bit of a bound such as 1e-9 is noise.

@@ -62,6 +62,9 @@ def test_a_file_without_adapter_does_not_count(tmp_path):
         ({"x": True}, {"x": 1}, False),
         ({"x": "a"}, {"x": "a"}, True),
         ({"x": 1, "y": 2}, {"x": 1}, False),
+        ({"x": [1e5, -6e-12]}, {"x": [1e5, 0.0]}, True),
+        ({"x": [1e5, -6e-10]}, {"x": [1e5, 0.0]}, False),
+        ({"x": 1e-12}, {"x": 2e-12}, False),
     ],
 )
 def test_agreement(expected, actual, agree):

@@ -17,8 +17,9 @@ from risk.holdings import (
     Tiers,
 )
 from risk.margin.buckets import evaluate
+from risk.tables import TierRows
 from schemas.units import E8, PPM
-from tests.reference.margin import Book
+from tests.reference.margin import NO_CAP, Book, Reading
 
 
 def ints(values: Sequence[int]) -> np.ndarray:
@@ -28,10 +29,27 @@ def ints(values: Sequence[int]) -> np.ndarray:
 def rules_of(book: Book) -> Rules:
     inverse, multiplier, settlement = zip(*book.contracts, strict=True)
     ones = np.ones(len(inverse), np.int64)
+    slow = None if book.slow_prices is None else ints(book.slow_prices)
+    limits = None if book.profit_limits is None else ints(book.profit_limits).reshape(-1, 2)
+    haircuts = StepTable.of(book.haircuts)
     return Rules(
         Contracts(np.array(inverse), ints(multiplier), ints(settlement), ones, ones),
-        Tiers.of(book.tiers, book.scalars),
-        Assets(ints(book.prices), ints(book.borrow_weights), StepTable.of(book.haircuts)),
+        tiers_of(book.tiers, [book.reading(row) for row in range(len(book.tiers))]),
+        Assets(ints(book.prices), ints(book.borrow_weights), haircuts, slow),
+        book.larger_leg,
+        None if limits is None else limits[:, 0],
+        None if limits is None else limits[:, 1],
+    )
+
+
+def tiers_of(tables: Sequence[TierRows], readings: Sequence[Reading]) -> Tiers:
+    return Tiers.of(
+        tables,
+        [reading.scalar for reading in readings],
+        method=[reading.method for reading in readings],
+        size_factor_ppb=[reading.factors for reading in readings],
+        fee_ppm=[reading.fee for reading in readings],
+        open_interest_ppm=[reading.open_interest for reading in readings],
     )
 
 
@@ -94,6 +112,17 @@ def tier_tables() -> st.SearchStrategy[list[tuple[int, int, int]]]:
     return st.builds(build, step_tables(), st.integers(0, 4))
 
 
+def readings() -> st.SearchStrategy[Reading]:
+    """Every method, with scalars and fees that keep effective rates within 400%."""
+    ppm = st.integers(0, PPM) | st.just(0)
+    scalar = st.integers(0, 3 * PPM) | st.just(PPM)
+    factors = st.tuples(*[st.integers(0, 10**7) | st.integers(0, 4 * 10**9)] * 2)
+    ordered = factors.map(lambda pair: (max(pair), min(pair)))
+    by_tier = st.tuples(scalar, st.sampled_from(["marginal", "whole"]), st.just((0, 0)), ppm, ppm)
+    by_root = st.tuples(scalar, st.just("sqrt"), ordered, ppm, ppm)
+    return (by_tier | by_root).map(lambda row: Reading(*row))
+
+
 @st.composite
 def books(draw: st.DrawFn) -> Book:
     """Books of up to 3 instruments, 3 assets, 3 buckets, linear and inverse."""
@@ -111,15 +140,66 @@ def books(draw: st.DrawFn) -> Book:
     quantity = st.integers(-(10**10), 10**10) | st.integers(-2, 2)
     contract = st.tuples(st.booleans(), multiplier, asset)
     position = st.tuples(bucket, st.integers(0, instruments - 1), quantity, amount)
+
+    def perhaps(values: st.SearchStrategy) -> object:
+        return draw(st.none() | values)
+
+    price_of = exactly(assets, price.filter(lambda value: value <= 10**10))
+    limit = st.tuples(st.integers(0, PPM), st.integers(0, 10**13) | st.just(NO_CAP))
     return Book(
         contracts=draw(exactly(instruments, contract)),
         marks=draw(exactly(instruments, st.integers(10**6, 10**12))),
         tiers=draw(exactly(instruments, tier_tables())),
         scalars=draw(exactly(instruments, st.integers(0, 3 * PPM) | st.just(PPM))),
-        prices=draw(exactly(assets, price.filter(lambda value: value <= 10**10))),
+        prices=draw(price_of),
         borrow_weights=draw(exactly(assets, st.integers(0, PPM))),
         haircuts=draw(exactly(assets, step_tables())),
         positions=draw(st.lists(position, max_size=8)),
         balances=draw(st.lists(st.tuples(bucket, asset, amount), max_size=8)),
         size=size,
+        readings=perhaps(exactly(instruments, readings())),
+        slow_prices=perhaps(price_of),
+        profit_limits=perhaps(exactly(instruments, limit)),
+        larger_leg=draw(st.booleans()),
     )
+
+
+def crowd(seed: int, *, positions: int, size: int) -> Book:
+    """A book of many buckets under every rule at once, from a seed."""
+    random = np.random.default_rng(seed)
+
+    def column(low: int, high: int, count: int) -> list[int]:
+        return random.integers(low, high, count).tolist()
+
+    tiers = [(0, 20_000, 10_001), (10**12, 50_000, 25_003), (10**14, 90_000, 45_007)]
+    owned = positions // 2
+    return Book(
+        contracts=[(False, E8, 0), (True, 100 * E8, 1), (False, E8 // 7, 2), (False, 10 * E8, 0)],
+        marks=[60_000 * E8, 60_000 * E8, 123_456_789, 7],
+        tiers=[tiers, tiers[:2], tiers, [(0, 300_000, 150_000)]],
+        scalars=[PPM] * 4,
+        prices=[E8, 60_000 * E8, 99_999_999],
+        borrow_weights=[0, 100_000, 33_333],
+        haircuts=[[], [(0, 20_000), (10**14, 70_000)], [(0, 1), (10**9, 500_000), (10**13, PPM)]],
+        positions=list(zip(
+            column(0, size, positions),
+            column(0, 4, positions),
+            column(-(10**9), 10**9, positions),
+            column(-(10**10), 10**10, positions),
+            strict=True,
+        )),
+        balances=list(zip(
+            column(0, size, owned), column(0, 3, owned), column(-(10**10), 10**11, owned),
+            strict=True,
+        )),
+        size=size,
+        readings=[
+            Reading(1_234_567, fee=500),
+            Reading(PPM, "whole", open_interest=123_456),
+            Reading(999_999, "sqrt", (10**7, 3 * 10**6), 250, 1),
+            Reading(),
+        ],
+        slow_prices=[E8, 55_000 * E8, 10**8 + 1],
+        profit_limits=[(PPM, 10**11), (900_000, NO_CAP), (333_333, 10**12), (0, 0)],
+        larger_leg=bool(seed % 2),
+    )  # fmt: skip

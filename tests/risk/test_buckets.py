@@ -5,11 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from risk.holdings import Balances, Positions
+from risk.holdings import Assets, Balances, Contracts, Positions, Rules, StepTable, Tiers
 from risk.margin.buckets import evaluate
-from schemas.units import E8, PPM
+from risk.valuation import contract_value
+from schemas.units import E8, PPM, multiply_e8
 from tests.reference import margin as slow
-from tests.risk.books import book, books, holdings_of, ints, rows, rules_of, run
+from tests.reference.margin import Reading
+from tests.risk.books import book, books, crowd, holdings_of, ints, rows, rules_of, run
 
 
 @given(books())
@@ -51,15 +53,15 @@ def test_a_bucket_does_not_see_its_neighbours(sample):
 
 
 def test_zero_one_unit_and_ten_billion():
-    assert rows(run(book())[0]) == [(0, 0, 0)]
-    assert rows(run(book(positions=[(0, 0, 0, 0)]))[0]) == [(0, 0, 0)]
+    assert rows(run(book())[0]) == [(0, 0, 0, 0)]
+    assert rows(run(book(positions=[(0, 0, 0, 0)]))[0]) == [(0, 0, 0, 0)]
     # One unit of quantity at 100 is worth 1e-6; margins round up to the unit.
-    assert rows(run(book(positions=[(0, 0, 1, 100)]))[0]) == [(0, 2, 1)]
+    assert rows(run(book(positions=[(0, 0, 1, 100)]))[0]) == [(0, 2, 1, 0)]
     # Dust: worth less than a unit, so it requires nothing.
     dust = book(marks=[10_000], positions=[(0, 0, 1, 0)])
-    assert rows(run(dust)[0]) == [(0, 0, 0)]
+    assert rows(run(dust)[0]) == [(0, 0, 0, 0)]
     most = 9_999_999_999 * E8
-    assert rows(run(book(balances=[(0, 0, most)]))[0]) == [(most, 0, 0)]
+    assert rows(run(book(balances=[(0, 0, most)]))[0]) == [(most, 0, 0, most)]
 
 
 def test_a_loss_meets_the_balance_of_its_own_asset_first():
@@ -125,9 +127,10 @@ OVERFLOWS = {
 @pytest.mark.parametrize("what", OVERFLOWS)
 def test_an_amount_that_does_not_fit_names_its_bucket(what):
     sample = OVERFLOWS[what]
+    # Bucket 3 breaks too, and comes first.
     moved = sample._replace(
-        positions=[(2, *row[1:]) for row in sample.positions],
-        balances=[(2, *row[1:]) for row in sample.balances],
+        positions=[(place, *row[1:]) for place in (3, 2) for row in sample.positions],
+        balances=[(place, *row[1:]) for place in (3, 2) for row in sample.balances],
         size=4,
     )
     with pytest.raises(OverflowError, match=f"bucket row 2: {what} "):
@@ -139,36 +142,127 @@ def test_a_mark_of_zero_on_an_inverse_contract_does_not_fit():
         run(book(contracts=[(True, E8, 0)], marks=[0], positions=[(0, 0, E8, 0)]))
 
 
-def test_thousands_of_positions_agree_with_the_twin():
-    random = np.random.default_rng(7)
-    count, size = 4_000, 300
-    sample = book(
-        contracts=[(False, E8, 0), (True, 100 * E8, 1)],
-        marks=[60_000 * E8, 60_000 * E8],
-        tiers=[[(0, 20_000, 10_000), (10**13, 50_000, 25_000)], [(0, 30_000, 15_000)]],
-        scalars=[PPM, 1_234_567],
-        prices=[E8, 60_000 * E8],
-        borrow_weights=[0, 100_000],
-        haircuts=[[], [(0, 20_000), (10**14, 70_000)]],
-        positions=np.column_stack(
-            (
-                random.integers(0, size, count),
-                random.integers(0, 2, count),
-                random.integers(-(10**9), 10**9, count),
-                random.integers(-(10**9), 10**9, count),
-            )
-        ).tolist(),
-        balances=np.column_stack(
-            (
-                random.integers(0, size, count),
-                random.integers(0, 2, count),
-                random.integers(-(10**12), 10**12, count),
-            )
-        ).tolist(),
-        size=size,
-    )
+@pytest.mark.parametrize("seed", range(3))
+def test_thousands_of_positions_under_every_rule_agree_with_the_twin(seed):
+    sample = crowd(seed, positions=4_000, size=300)
     margin, state = run(sample)
     assert (rows(margin), rows(state)) == slow.evaluate(sample)
+
+
+def test_parts_and_cores_do_not_show_in_the_result():
+    """Enough rows to be cut into parts and shared; the same in order, and bucket by bucket."""
+    sample = crowd(7, positions=30_000, size=9_000)
+    margin, state = run(sample)
+    ordered = sample._replace(
+        positions=sorted(sample.positions), balances=sorted(sample.balances, reverse=True)
+    )
+    assert rows(run(ordered)[0]) == rows(margin)
+    paired = zip(sample.positions, rows(state), strict=True)
+    again = zip(ordered.positions, rows(run(ordered)[1]), strict=True)
+    assert sorted(paired) == sorted(again)
+    few = sample._replace(
+        positions=[row for row in sample.positions if row[0] < 40],
+        balances=[row for row in sample.balances if row[0] < 40],
+        size=40,
+    )
+    assert rows(margin)[:40] == slow.evaluate(few)[0]
+
+
+def test_of_a_hedge_both_legs_are_charged_or_the_larger():
+    hedge = book(positions=[(0, 0, 5 * E8, 0), (0, 0, -3 * E8, 0), (0, 0, -1 * E8, 0)])
+    margin, _ = run(hedge)
+    assert margin.initial_margin_e8.tolist() == [18 * E8]
+    margin, state = run(hedge._replace(larger_leg=True))
+    assert margin.initial_margin_e8.tolist() == [10 * E8]
+    assert margin.maintenance_margin_e8.tolist() == [5 * E8]
+    assert state.initial_margin_e8.tolist() == [10 * E8, 6 * E8, 2 * E8]
+
+
+def test_the_initial_equity_counts_at_the_worse_of_two_prices():
+    sample = book(
+        prices=[10 * E8], slow_prices=[8 * E8], balances=[(0, 0, E8), (1, 0, -E8)], size=2
+    )
+    margin, _ = run(sample)
+    assert margin.equity_e8.tolist() == [10 * E8, -10 * E8]
+    assert margin.initial_equity_e8.tolist() == [8 * E8, -10 * E8]
+    margin, _ = run(sample._replace(slow_prices=[12 * E8]))
+    assert margin.initial_equity_e8.tolist() == [10 * E8, -12 * E8]
+
+
+def test_profit_counts_for_the_initial_equity_within_its_limits_and_loss_in_full():
+    held = [(0, 0, E8, 0), (0, 0, -E8, -60 * E8), (1, 0, E8, 170 * E8)]
+    sample = book(positions=held, size=2)  # profits of 100 - 40 in bucket 0, a loss of 70 in 1
+    for limit, counts in {(PPM, 10**18): 60, (500_000, 10**18): 30, (500_000, 7 * E8): 7}.items():
+        margin, _ = run(sample._replace(profit_limits=[limit]))
+        assert margin.equity_e8.tolist() == [60 * E8, -70 * E8]
+        assert margin.initial_equity_e8.tolist() == [counts * E8, -70 * E8]
+        assert margin.shortfall_initial_e8()[0] == max(4 - counts, 0) * E8
+
+
+def test_without_such_rules_the_initial_equity_is_the_equity():
+    margin, _ = run(crowd(1, positions=50, size=5)._replace(slow_prices=None, profit_limits=None))
+    assert margin.initial_equity_e8.tolist() == margin.equity_e8.tolist()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"positions": [(0, 1, E8, 0)]},
+        {"positions": [(0, -1, E8, 0)]},
+        {"positions": [(1, 0, E8, 0)]},
+        {"positions": [(0, 0, E8, 0), (-1, 0, E8, 0)]},
+        {"balances": [(0, 1, E8)]},
+        {"balances": [(1, 0, E8)]},
+    ],
+)
+def test_a_row_of_nothing_known_is_refused(wrong):
+    with pytest.raises(IndexError):
+        run(book(**wrong))
+
+
+def test_amounts_whose_sum_leaves_64_bits_are_noticed_and_cancel_out():
+    most = 9_999_999_999 * E8
+    for count in (19, 37):  # 19 of them wrap around once, 37 twice
+        with pytest.raises(OverflowError, match="bucket row 0: net balance of an asset"):
+            run(book(balances=[(0, 0, most)] * count))
+    there_and_back = [(0, 0, most)] * 19 + [(0, 0, -most)] * 19 + [(0, 0, 7)]
+    assert run(book(balances=there_and_back))[0].equity_e8.tolist() == [7]
+
+
+def test_values_and_margins_are_exact_at_every_magnitude():
+    """One position a bucket, of any size between one unit and what does not fit."""
+    random = np.random.default_rng(3)
+    count = 20_000
+
+    def any_size(top: float) -> np.ndarray:
+        return np.exp(random.uniform(0, np.log(top), count)).astype(np.int64)
+
+    inverse, multiplier, marks = random.random(count) < 0.5, any_size(1e10), any_size(1e17)
+    quantity, prices = any_size(1e17) * random.choice([-1, 1], count), any_size(1e11)[:50]
+    asset = random.integers(0, 50, count)
+    value, fits = contract_value(inverse, multiplier, quantity, marks)
+    notional, priced = multiply_e8(np.abs(value), prices[asset])
+    kept = np.flatnonzero(fits & priced & (notional < 10**17))
+    assert len(kept) > 5_000
+    place = np.arange(len(kept))
+    ones, zeros = np.ones_like(place), np.zeros_like(place)
+    table = [(0, 1, 1), (7 * E8, 123_457, 99_991), (10**12, 654_321, 500_000)]
+    rules = Rules(
+        Contracts(inverse[kept], multiplier[kept], asset[kept], ones, ones),
+        Tiers.of([table] * len(place), [1_000_003] * len(place)),
+        Assets(prices, zeros[:50], StepTable.of([[]] * 50)),
+    )
+    positions = Positions(place, place, quantity[kept], zeros)
+    nothing = Balances(*[np.zeros(0, np.int64)] * 3)
+    _, state = evaluate(positions, nothing, marks[kept], rules, len(place))
+    assert state.profit_e8.tolist() == value[kept].tolist()
+    assert state.notional_e8.tolist() == notional[kept].tolist()
+    for got, column in ((state.initial_margin_e8, 1), (state.maintenance_margin_e8, 2)):
+        steps = [(row[0], row[column]) for row in table]
+        assert got.tolist() == [
+            slow.requirement(n, 0, steps, Reading(1_000_003), initial=column == 1)
+            for n in notional[kept].tolist()
+        ]
 
 
 def test_the_inputs_are_left_as_they_were():

@@ -37,11 +37,36 @@ def test_tiers_refuse_maintenance_above_initial_and_scalars_that_do_not_fit():
         Tiers.of([[(0, 10, 5)]], [])
 
 
+def test_tiers_refuse_what_is_no_reading_of_them():
+    table = [(0, 10, 5)]
+    refused = {
+        "method 'cube' is none of marginal, whole, sqrt": {"method": ["cube"]},
+        "size factor 5 ppb is for method sqrt, not for whole": {
+            "method": ["whole"], "size_factor_ppb": [(5, 5)]
+        },
+        "size factors 4 and 5 ppb": {"method": ["sqrt"], "size_factor_ppb": [(4, 5)]},
+        "fee 1000001 ppm is outside": {"fee_ppm": [PPM + 1]},
+        "open interest -1 ppm is outside": {"open_interest_ppm": [-1]},
+        "2 fees for 1 tables": {"fee_ppm": [1, 2]},
+    }  # fmt: skip
+    for message, reading in refused.items():
+        with pytest.raises(ValueError, match=message):
+            Tiers.of([table], [PPM], **reading)
+
+
+def test_effective_rates_above_four_times_the_notional_are_refused():
+    assert Tiers.of([[(0, PPM, PPM)]], [4 * PPM]).initial.rate_ppb.tolist() == [[4 * 10**9]]
+    with pytest.raises(ValueError, match="effective rate 4000004000 ppb is above 4000000000"):
+        Tiers.of([[(0, PPM, PPM)]], [4 * PPM + 4])
+    with pytest.raises(ValueError, match="effective rate"):
+        Tiers.of([[(0, PPM, 0)]], [4 * PPM], fee_ppm=[1])
+
+
 def test_deductions_are_the_published_maintenance_amounts():
     table = [(0, 4_000), (50_000 * E8, 5_000), (250_000 * E8, 10_000), (1_000_000 * E8, 25_000)]
     steps = StepTable.of([table])
     assert steps.cum_e8.tolist() == [[0, 50 * E8, 1_300 * E8, 16_300 * E8]]
-    assert not steps.cum_rest_ppm.any()
+    assert not steps.cum_rest_ppb.any()
 
 
 def test_an_empty_table_is_not_known():
@@ -65,7 +90,9 @@ EDGES = {
 @pytest.mark.parametrize("relation", EDGES)
 def test_margin_state_at(relation):
     equity, maintenance, liquidatable, bankrupt, health = EDGES[relation]
-    state = MarginState(ints([equity]), ints([2 * maintenance]), ints([maintenance]))
+    state = MarginState(
+        ints([equity]), ints([2 * maintenance]), ints([maintenance]), ints([equity])
+    )
     assert state.liquidatable().tolist() == [liquidatable]
     assert state.bankrupt().tolist() == [bankrupt]
     assert state.health().tolist() == [health]

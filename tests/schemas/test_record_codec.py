@@ -111,7 +111,8 @@ def test_enum_numbers_and_branches_stay_in_their_range(field: str, bad: bytes) -
 
 @pytest.mark.parametrize("byte", [2, 0x7F, 0x80, 0xFF])
 def test_a_boolean_is_0_or_1(byte: int) -> None:
-    empty = {"event_time": 0, "account_id": "", "buckets": [], "balances": [], "positions": []}
+    arrays: dict[str, Any] = {n: [] for n in ("buckets", "balances", "positions", "greeks")}
+    empty = {"event_time": 0, "account_id": "", **arrays}
     for flag in (False, True):
         values = empty | {"quarantined": flag}
         good = record_codec.encode("margin_state", values)
@@ -122,7 +123,7 @@ def test_a_boolean_is_0_or_1(byte: int) -> None:
 
 def tiers(array: bytes) -> bytes:
     """A body of risk_params around the bytes of its array."""
-    return varint(0) + varint(0) + varint(0) * 3 + varint(0) + array + varint(1_000_000)
+    return varint(0) * 6 + array + varint(1_000_000) + varint(0) * 4
 
 
 TIER = varint(5) + varint(6) + varint(7)

@@ -1,0 +1,48 @@
+"""How a kernel is compiled: once for a machine, without the liberties that change results."""
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar, cast
+
+import numba
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def compiled(kernel: Callable[P, R]) -> Callable[P, R]:
+    """The kernel as machine code, kept on disk between processes.
+
+    Division by zero gives inf or nan as in numpy; sums keep their order (no fast-math), so results
+    do not depend on the machine's vector width. Runs without the interpreter's lock.
+    """
+    return _cached(kernel, parallel=False)
+
+
+def compiled_parallel(kernel: Callable[P, R]) -> Callable[P, R]:
+    """As `compiled`, with `numba.prange` loops shared among the cores."""
+    return _cached(kernel, parallel=True)
+
+
+def _cached(kernel: Callable[P, R], *, parallel: bool) -> Callable[P, R]:
+    dispatcher = numba.njit(cache=True, error_model="numpy", nogil=True, parallel=parallel)(kernel)
+    _forgive(dispatcher)
+    return cast(Callable[P, R], dispatcher)
+
+
+def _forgive(dispatcher: Any) -> None:
+    """What another release kept is compiled anew, also where it names a type that is no more.
+
+    numba compares the source's stamp only after it has read the types of the arguments.
+    """
+    kept = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+    if kept is None:  # compilation is off, as under a debugger
+        return
+    load = kept._load_index
+
+    def load_or_nothing() -> Any:
+        try:
+            return load()
+        except (AttributeError, ImportError):
+            return {}
+
+    kept._load_index = load_or_nothing

@@ -1,0 +1,82 @@
+"""Rules and rows as the compiled kernel takes them: contiguous tables of int64."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from risk.holdings import Assets, Rules, StepTable, Tiers
+from risk.margin.kernel import Flags
+from risk.margin.rows import Columns
+from schemas.units import PPM, Int64s
+
+NO_CAP = np.iinfo(np.int64).max
+
+
+def plain(values: ArrayLike) -> Int64s:
+    """As the kernel is compiled for: int64, contiguous; copied only if it is not."""
+    return np.require(values, np.int64, ["C", "W"])
+
+
+def table(*columns: ArrayLike) -> Int64s:
+    """Columns side by side, on the last axis."""
+    result = np.empty((*np.shape(columns[0]), len(columns)), np.int64)
+    for place, column in enumerate(columns):
+        result[..., place] = column
+    return result
+
+
+def steps(of: StepTable) -> Int64s:
+    return table(of.floor_e8, of.rate_ppb, of.cum_e8, of.cum_rest_ppb)
+
+
+def tiers(of: Tiers) -> Int64s:
+    high, low = of.initial, of.maintenance
+    return table(
+        high.floor_e8,
+        high.rate_ppb,
+        high.cum_e8,
+        high.cum_rest_ppb,
+        low.rate_ppb,
+        low.cum_e8,
+        low.cum_rest_ppb,
+    )
+
+
+def premiums(of: Tiers) -> Int64s:
+    return table(of.fee_ppb, of.initial_factor_ppb, of.maintenance_factor_ppb)
+
+
+def rules(marks_e8: Int64s, in_force: Rules) -> tuple[Columns, Flags]:
+    contracts, assets = in_force.contracts, in_force.assets
+    count = len(contracts.settlement)
+    weight, cap = in_force.profit_weight_ppm, in_force.profit_cap_e8
+    limited = weight is not None or cap is not None
+    limits = table(
+        np.full(count, PPM) if weight is None else weight,
+        np.full(count, NO_CAP) if cap is None else cap,
+    )
+    market = table(
+        np.where(contracts.inverse, 0, marks_e8),
+        marks_e8,
+        contracts.inverse,
+        contracts.multiplier_e8,
+        contracts.settlement,
+        assets.price_e8[contracts.settlement],
+    )
+    strict = limited or assets.slow_price_e8 is not None
+    tables = (
+        market,
+        tiers(in_force.tiers),
+        premiums(in_force.tiers),
+        limits,
+        table(assets.price_e8, assets.price_e8, assets.borrow_weight_ppm),
+        _strict_assets(assets),
+        steps(assets.haircuts),
+    )
+    return tables, (in_force.larger_leg, strict)
+
+
+def _strict_assets(of: Assets) -> Int64s:
+    """The lower of price and slow price for an asset, the higher for a debt."""
+    price = of.price_e8
+    slow = price if of.slow_price_e8 is None else of.slow_price_e8
+    return table(np.minimum(price, slow), np.maximum(price, slow), of.borrow_weight_ppm)

@@ -1,0 +1,232 @@
+"""Exact arithmetic on many rows of int64, compiled: products, quotients, charges of step tables.
+
+Each function is a short loop over columns that stay in the cache, which the machine works on many
+rows of at once. A table is one int64 array whose last axis is named below. What does not fit goes
+into the column `what`, the number of the earlier failure staying there.
+"""
+
+from math import sqrt
+
+import numpy as np
+
+from risk.compiled import compiled
+from risk.tables import MAX_RATE_PPB, PPB
+from schemas.units import E8, LIMIT_E8, Floats, Int64s
+
+FLOOR, RATE, CUM, REST, RATE_M, CUM_M, REST_M = range(7)  # tiers [I, K], haircuts [A, K]
+FEE, FACTOR, FACTOR_M = range(3)  # premiums [I], for the method sqrt
+
+Columns = tuple[Int64s, ...]
+
+MOST_PRODUCT = LIMIT_E8 * float(E8) * (1 - 1e-12)
+MOST_QUOTIENT = LIMIT_E8 * (1 - 1e-12)
+OVER = LIMIT_E8 + 1
+SAFE_SUM = 8e18
+"""Integers whose float sum is below this have a sum that did not wrap around 64 bits."""
+
+index = np.uint64
+"""Of rows: at a signed index numba looks whether it counts from the end."""
+
+
+@compiled
+def gather(table: Int64s, subject: Int64s, column: int, result: Int64s) -> None:
+    for row in range(len(subject)):
+        result[row] = table[index(subject[row]), column]
+
+
+@compiled
+def absolute(values: Int64s, result: Int64s) -> None:
+    for row in range(len(values)):
+        result[row] = abs(values[row])
+
+
+@compiled
+def subtract(left: Int64s, right: Int64s, result: Int64s) -> None:
+    for row in range(len(left)):
+        result[row] = left[row] - right[row]
+
+
+@compiled
+def largest(values: Int64s) -> int:
+    most = 0
+    for row in range(len(values)):
+        most = max(most, abs(values[row]))
+    return most
+
+
+@compiled
+def add_up(place: Int64s, values: Int64s, sums: Int64s | Floats) -> None:
+    for row in range(len(values)):
+        sums[index(place[row])] += values[row]
+
+
+@compiled
+def refuse_wrapped(sums: Int64s, rough: Floats) -> None:
+    """Sums that 64 bits do not hold become OVER.
+
+    Integers wrap around without loss, so a sum that fits at the end is exact in any order; floats
+    beside them tell those that do not.
+    """
+    for at in range(len(sums)):
+        sums[at] = sums[at] if abs(rough[at]) < SAFE_SUM else OVER
+
+
+@compiled
+def exact_sums(place: Int64s, values: Int64s, size: int) -> Int64s:
+    """Sums of the values of each place; OVER where one does not fit."""
+    sums = np.zeros(size, np.int64)
+    add_up(place, values, sums)
+    if float(largest(values)) * len(values) >= SAFE_SUM:
+        rough = np.zeros(size)
+        add_up(place, values, rough)
+        refuse_wrapped(sums, rough)
+    return sums
+
+
+# Products of two amounts need 120 bits. Below a quotient is guessed in float64, right to one part
+# in 10^15; what is left of the exact product then fits 64 bits, though the products wrap around.
+
+
+@compiled
+def multiply_rows(left: Int64s, right: Int64s, result: Int64s, what: Int64s, code: int) -> None:
+    """`schemas.units.multiply_e8`; `code` goes into `what` of rows that do not fit."""
+    unfit = False
+    for row in range(len(left)):
+        a, b = abs(left[row]), abs(right[row])
+        product = abs(float(left[row])) * abs(float(right[row]))
+        guess = np.int64(product * 1e-8)
+        rest = a * b - guess * E8
+        more = np.int64(float(rest) * 1e-8)
+        rest += E8 // 2 - more * E8
+        magnitude = guess + more + np.int64(rest >= E8) - np.int64(rest < 0)
+        result[row] = magnitude if (left[row] < 0) == (right[row] < 0) else -magnitude
+        unfit |= not product <= MOST_PRODUCT
+    if unfit:
+        for row in range(len(left)):
+            if not abs(float(left[row])) * abs(float(right[row])) <= MOST_PRODUCT:
+                result[row], what[row] = 0, min(what[row], code)
+
+
+@compiled
+def divide(left_e8: int, right_e8: int) -> tuple[int, bool]:
+    """`schemas.units.divide_e8` of one row whose divisor is an amount."""
+    a, b = abs(left_e8), abs(right_e8)
+    if not (0 < b <= LIMIT_E8 and abs(float(left_e8)) * E8 <= b * MOST_QUOTIENT):
+        return 0, False
+    guess = int(float(a) * E8 / b)
+    guess += (a * E8 - guess * b) // b
+    magnitude = guess + int(2 * (a * E8 - guess * b) >= b)
+    return (magnitude if (left_e8 < 0) == (right_e8 < 0) else -magnitude), True
+
+
+@compiled
+def charge(amount_e8: int, rate_ppb: int, cum_e8: int, rest_ppb: int) -> int:
+    """amount x rate - cum, rounded up to 1e-8; amount 0..1e18, rate 0..4e9."""
+    guess = np.int64(float(amount_e8) * float(rate_ppb) * 1e-9)
+    left = amount_e8 * rate_ppb - guess * PPB - rest_ppb
+    more = np.int64(float(left) * 1e-9)
+    left -= more * PPB
+    return int(guess - cum_e8 + more + int(left > 0) - int(left <= -PPB))
+
+
+@compiled
+def charge_rows(amount: Int64s, rate: Int64s, cum: Int64s, rest: Int64s, result: Int64s) -> None:
+    for row in range(len(amount)):
+        result[row] = charge(amount[row], rate[row], cum[row], rest[row])
+
+
+@compiled
+def mark_beyond(values: Int64s, what: Int64s, code: int) -> None:
+    """`code` goes into `what` of rows beyond the largest amount."""
+    unfit = False
+    for row in range(len(values)):
+        unfit |= abs(values[row]) > LIMIT_E8
+    if unfit:
+        for row in range(len(values)):
+            if abs(values[row]) > LIMIT_E8:
+                what[row] = min(what[row], code)
+
+
+@compiled
+def level(amount_e8: int, subject: int | np.uint64, table: Int64s) -> int:
+    """The last step whose floor is <= the amount."""
+    step = 0
+    while step + 1 < table.shape[1] and amount_e8 >= table[subject, index(step + 1), FLOOR]:
+        step += 1
+    return step
+
+
+@compiled
+def root(size_e8: int) -> int:
+    """Square root of a size of 1e-8 units, in 1e-9, rounded up.
+
+    Both squares wrap around 64 bits, their difference does not: the float is off by one at most.
+    """
+    result = int(sqrt(size_e8) * 1e5)
+    while result * result - size_e8 * 10**10 < 0:
+        result += 1
+    while result > 0 and (result - 1) * (result - 1) - size_e8 * 10**10 >= 0:
+        result -= 1
+    return result
+
+
+@compiled
+def with_premium(rate_ppb: int, fee_ppb: int, factor_ppb: int, root_e9: int) -> int:
+    """max(r, 0.8 r + k sqrt(size)) + fee, at most 400%; `rate_ppb` is r + fee, k the factor."""
+    if float(factor_ppb) * float(root_e9) >= float(MAX_RATE_PPB) * PPB:
+        return MAX_RATE_PPB
+    plain = rate_ppb - fee_ppb
+    premium = plain - plain // 5 - (-factor_ppb * root_e9 // PPB)
+    return min(max(plain, premium) + fee_ppb, MAX_RATE_PPB)
+
+
+@compiled
+def add_premiums(
+    size: Int64s, instrument: Int64s, premiums: Int64s, rate: Int64s, rate_m: Int64s
+) -> None:
+    """Rates of instruments with the method sqrt become those of the sizes."""
+    for row in range(len(size)):
+        i = index(instrument[row])
+        fee, factor, factor_m = premiums[i, FEE], premiums[i, FACTOR], premiums[i, FACTOR_M]
+        if factor > 0:
+            root_e9 = root(size[row])
+            rate[row] = with_premium(rate[row], fee, factor, root_e9)
+            rate_m[row] = with_premium(rate_m[row], fee, factor_m, root_e9)
+
+
+@compiled
+def require(
+    notional: Int64s, size: Int64s, instrument: Int64s, rules: Columns, result: Columns
+) -> None:
+    """Initial and maintenance margin of positions; what does not fit is above the limit."""
+    tiers, premiums = rules
+    step = np.empty((6, len(notional)), np.int64)
+    for row in range(len(notional)):
+        i = index(instrument[row])
+        k = index(level(notional[row], i, tiers))
+        step[0, row], step[1, row] = tiers[i, k, RATE], tiers[i, k, RATE_M]
+        step[2, row], step[3, row] = tiers[i, k, CUM], tiers[i, k, CUM_M]
+        step[4, row], step[5, row] = tiers[i, k, REST], tiers[i, k, REST_M]
+    if premiums[:, FACTOR].any():
+        add_premiums(size, instrument, premiums, step[0], step[1])
+    charge_rows(notional, step[0], step[2], step[4], result[0])
+    charge_rows(notional, step[1], step[3], step[5], result[1])
+
+
+@compiled
+def count_collateral(value: Int64s, borrow_ppm: int, haircut: Int64s, result: Int64s) -> None:
+    """What values of one asset count for: less a haircut [K], or with a borrow weight.
+
+    Rates do not decrease, so the line of the step an amount falls into is the highest of all.
+    """
+    lowest, borrow = haircut[0, RATE], borrow_ppm * 1_000
+    for row in range(len(value)):
+        rate = lowest if value[row] >= 0 else borrow
+        result[row] = value[row] - charge(abs(value[row]), rate, 0, 0)
+    for k in range(1, len(haircut)):
+        rate, cum, rest = haircut[k, RATE], haircut[k, CUM], haircut[k, REST]
+        if rate == 0:  # behind the last step of this asset
+            break
+        for row in range(len(value)):
+            line = value[row] - charge(max(value[row], 0), rate, cum, rest)
+            result[row] = min(result[row], line)

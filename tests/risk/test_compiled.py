@@ -1,0 +1,38 @@
+"""Kernels that another release compiled do not stand in the way of this one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SOURCE = """
+from typing import NamedTuple
+import numpy as np
+from risk.compiled import compiled
+
+class {name}(NamedTuple):
+    values: np.ndarray
+
+@compiled
+def total(of):
+    return of.values.sum() * {factor}
+
+print(total({name}(np.arange(4.0))))
+"""
+
+
+def run(folder: Path) -> str:
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{root}"}
+    done = subprocess.run(
+        [sys.executable, "-c", "import kernels"],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.stdout.strip() or done.stderr
+
+
+def test_a_type_that_was_renamed_is_compiled_anew(tmp_path: Path) -> None:
+    for name, factor, expected in (("Before", 1, "6.0"), ("After", 2, "12.0")):
+        (tmp_path / "kernels.py").write_text(SOURCE.format(name=name, factor=factor))
+        assert run(tmp_path) == expected
+        assert run(tmp_path) == expected  # from what was kept

@@ -261,3 +261,23 @@ def test_only_the_buckets_asked_for_are_told() -> None:
     told = book.open_orders(place)
     columns = (told.bucket, told.instrument, told.bids_e8, told.asks_e8, told.count)
     assert [column.tolist() for column in columns] == [[0], [0], [E8], [E8], [2]]
+
+
+def test_an_account_ahead_of_its_partition_keeps_what_it_heard_last() -> None:
+    bench, image, newer = Bench(), Image(), Image()
+    bench.send("orders", order(1), order(2, "bob"))
+    write(bench, image)
+    later = [order(1, remaining_e8=3 * E8), order(1, remaining_e8=0), order(3, "bob")]
+    bench.send("orders", *later)
+    write(bench, newer)
+    torn = {**image.records, b"alice": newer.records[b"alice"]}
+    state = json.loads(torn[PARTITION][1:])
+    seals = [int(np.frombuffer(torn[name], "<u8")[1]) for name in (b"alice", b"bob")]
+    state["seals"] = sum(seals) % 2**64
+    torn[PARTITION] = torn[PARTITION][:1] + json.dumps(state).encode()
+    again = Bench()
+    again.cycle.take_partition(0, torn)
+    again._end["orders", 0] = 2
+    again.send("orders", *later)
+    assert dict(again.cycle.skipped) == {"orders": 2}
+    assert open_orders_of(again.cycle) == open_orders_of(bench.cycle)

@@ -155,6 +155,15 @@ TOPICS: tuple[Topic, ...] = (
         "delete",
         "records that could not be applied, with their original bytes",
     ),
+    Topic(
+        18,
+        "orders",
+        "order",
+        "account_id",
+        "account",
+        "delete",
+        "open orders of accounts; an exchange that sends none is margined on positions alone",
+    ),
 )
 
 BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}

@@ -14,7 +14,7 @@ from streams.audit.partition import Folder, Orders
 from streams.audit.partitioner import partition_of
 from streams.audit.reading import Log
 
-ACCOUNT_TOPICS = ("collateral", "transfers", "fills")
+ACCOUNT_TOPICS = ("collateral", "transfers", "fills", "orders")
 
 
 def audit(

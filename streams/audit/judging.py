@@ -43,8 +43,14 @@ class Judge:
         self._partition = partition
         self._partitions = partitions
         self._home: dict[str, bool] = {}
+        self._settled_us = {
+            payment["instrument_id"]: payment["event_time"]
+            for payment in rules.payments.values()
+            if payment["kind"] == "SETTLEMENT"
+        }
         self._by_topic: dict[str, Callable[[Record], set[Reason]]] = {
             "fills": self._fill,
+            "orders": self._order,
             "collateral": self._collateral,
             "transfers": self._leg,
             "prices": self._price,
@@ -84,9 +90,13 @@ class Judge:
     def _perhaps(self, topic: str, record: Record, entry: Entry) -> frozenset[Reason]:
         """Faults that a record has by some version of the rules: a listing may have come later."""
         faults: set[Reason] = set()
-        if topic == "fills" and len(self._rules.listings[record["instrument_id"]]) > 1:
+        if topic in ("fills", "orders") and len(self._rules.listings[record["instrument_id"]]) > 1:
             for listing in self._rules.listings[record["instrument_id"]]:
                 faults |= _against(listing, record)
+        if topic == "orders" and record["remaining_e8"]:
+            settled_us = self._settled_us.get(record["instrument_id"])
+            if settled_us is not None and settled_us < record["event_time"]:
+                faults.add(Reason.SETTLED_INSTRUMENT)  # or dropped, where it came before that
         if entry.timestamp_ms < self._rules.last_listed_ms and topic != "instruments":
             for field, reason in NAMES.items():
                 name = record.get(field)
@@ -116,6 +126,19 @@ class Judge:
             if max(abs(value_e8(contract, quantity_e8, price_e8)), abs(base_e8)) > LIMIT_E8:
                 faults.add(Reason.AMOUNT_OUT_OF_RANGE)
         return faults
+
+    def _order(self, record: Record) -> set[Reason]:
+        faults = _empty(record, "account_id", "order_id", "instrument_id")
+        if record["price_e8"] <= 0:
+            faults.add(Reason.NON_POSITIVE_PRICE)
+        if record["remaining_e8"] < 0:
+            faults.add(Reason.NON_POSITIVE_QUANTITY)
+        faults |= _large(record, "price_e8", "remaining_e8")
+        if record["instrument_id"] not in self._rules.contracts:
+            faults.add(Reason.UNKNOWN_INSTRUMENT)
+            return faults
+        every = [_against(one, record) for one in self._rules.listings[record["instrument_id"]]]
+        return faults.union(*every) if all(every) else faults
 
     def _collateral(self, record: Record) -> set[Reason]:
         faults = _empty(record, "account_id", "collateral_id", "asset")
@@ -181,13 +204,16 @@ def record_id(topic: str, record: Mapping[str, Any]) -> str | None:
 
 
 def _against(listing: Record, record: Record) -> set[Reason]:
-    """What a fill breaks of one version of its instrument's listing."""
+    """What a fill or an order breaks of one version of its instrument's listing."""
     faults: set[Reason] = set()
+    quantity_e8 = record["remaining_e8" if "order_id" in record else "quantity_e8"]
+    if "order_id" in record and not quantity_e8:
+        return faults  # it is gone
     if listing["status"] == "SETTLED":
         faults.add(Reason.SETTLED_INSTRUMENT)
     if record["price_e8"] % max(listing["tick_e8"], 1):
         faults.add(Reason.OFF_TICK_PRICE)
-    if record["quantity_e8"] % max(listing["lot_e8"], 1):
+    if quantity_e8 % max(listing["lot_e8"], 1):
         faults.add(Reason.OFF_LOT_QUANTITY)
     return faults
 

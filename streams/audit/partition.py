@@ -20,6 +20,8 @@ from streams.audit.rulebook import Record, Rulebook
 BEFORE_ALL = -1
 LATE_US = 10_000_000
 """A payment may be due while its record is still on its way to the worker."""
+MOST_ORDERS = 50_000
+"""Open at once: of one account no more are kept."""
 Orders = Mapping[int, Sequence[Mapping[str, Any]]]
 """By partition, what the engine says of its own decisions: {"payment": [partition, offset] of its
 record, "ends": topic -> the offset behind what was applied when it was paid}, and {"legs": [first,
@@ -72,6 +74,8 @@ class Partition:
     """Legs and payments in the order in which they were booked."""
     flows_e8: dict[str, int] = field(default_factory=dict)
     """asset -> deposits less withdrawals, adjustments included."""
+    ordered_e8: dict[str, dict[str, int]] = field(default_factory=dict)
+    """account -> order -> what remains of it, as far as it is told."""
 
     def has_slice(self, account: str) -> bool:
         """Whether this is the partition's slice of a system account."""
@@ -151,6 +155,11 @@ class Folder:
             book.fill(step.record)
         for one in waiting[at:]:
             self._book_free(part, one, inf)
+        for step in self._good(part, "orders", ends):
+            of_account = part.ordered_e8.setdefault(step.record["account_id"], {})
+            of_account.pop(step.record["order_id"], None)
+            if step.record["remaining_e8"]:
+                of_account[step.record["order_id"]] = step.record["remaining_e8"]
         return part
 
     def _book_free(self, part: Partition, one: _Waiting, before: float) -> None:
@@ -237,8 +246,8 @@ class Folder:
                 refused.add(entry.offset)
                 continue
             assert record is not None
-            assert identity is not None
-            seen.add(identity)
+            if identity is not None:
+                seen.add(identity)
             yield _step(topic, entry, record)
         if unread:
             self._findings.lost.append(
@@ -247,7 +256,14 @@ class Folder:
             )
 
     def _full(self, part: Partition, record: Record) -> bool:
-        """Whether booking this could take an amount of the account beyond 18 digits."""
+        """Whether booking this could take an amount of the account beyond 18 digits.
+
+        Or its open orders beyond their number.
+        """
+        if "order_id" in record:
+            ordered_e8 = part.ordered_e8.get(record["account_id"], {})
+            total_e8 = sum(ordered_e8.values()) + record["remaining_e8"]
+            return len(ordered_e8) >= MOST_ORDERS or total_e8 > LIMIT_E8
         moves = [abs(record[name]) for name in record if name.endswith("_e8")]
         contract = self._rules.contracts.get(record.get("instrument_id") or "")
         if contract and record.get("price_e8", 0) > 0:

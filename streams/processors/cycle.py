@@ -19,6 +19,7 @@ from streams.processors.liquidation import Decider
 from streams.processors.outputs import Output
 from streams.state.apply_entries import apply_collateral, apply_transfers
 from streams.state.apply_fills import apply_fills
+from streams.state.apply_orders import apply_orders
 from streams.state.changelog import ChangelogError
 from streams.state.funding import Funding
 from streams.state.guards import Limits
@@ -32,6 +33,7 @@ ACCOUNT_TOPICS: dict[str, Apply] = {
     "collateral": apply_collateral,
     "transfers": apply_transfers,
     "fills": apply_fills,
+    "orders": apply_orders,
 }
 
 
@@ -39,7 +41,7 @@ class Cycle:
     """State and decisions of one worker.
 
     A turn of the loop, by its numbers:
-    1. take whole blocks of collateral, transfers and fills per partition, in offset order;
+    1. take whole blocks of the account topics per partition, in offset order;
     2. `apply` each: dead-letter what is wrong, add up the rest;
     3. take the ticks (`take_broadcast`), conflated by the board;
     4. re-evaluate the touched and repriced buckets;

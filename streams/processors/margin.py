@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from risk.evaluation import Book, Evaluation, Kind, Market
+from risk.evaluation import Book, Evaluation, Kind, Market, OpenOrders
 from risk.evaluation import evaluate as evaluate_book
 from risk.holdings import Balances, MarginState, Positions, PositionState, Rules
 from risk.liquidation.stages import Stage
@@ -103,7 +103,8 @@ def evaluate(ledger: Ledger, board: MarkBoard, buckets: Int64s) -> Evaluated:
     slow_e8 = rules.asset_prices(board.slow_e8)
     in_force = rules.at_prices(prices_e8, slow_e8, ledger.profile)
     owned_balances = Balances(balance_bucket, assets, balances["amount_e8"][owned])
-    of_buckets = Book(open_positions, owned_balances, _kinds(ledger, buckets), None)
+    orders = _open_orders(ledger, board, prices_e8, place)
+    of_buckets = Book(open_positions, owned_balances, _kinds(ledger, buckets), orders)
     pricer = rules.asset_price_instruments()
     market = Market(board.mark_e8, board.index_e8, board.volatility, board.clock_us, pricer)
     evaluation = evaluate_book(of_buckets, market, in_force, rules.terms, ledger.profile)
@@ -135,6 +136,31 @@ def _kinds(ledger: Ledger, buckets: Int64s) -> Int64s:
     pool = np.where(portfolio, Kind.PORTFOLIO, Kind.CROSS)
     isolated = columns["instrument"][buckets] != CROSS
     return np.where(isolated, Kind.ISOLATED, pool).astype(np.int64)
+
+
+def _open_orders(
+    ledger: Ledger, board: MarkBoard, prices_e8: Int64s, place: Int64s
+) -> OpenOrders | None:
+    """What is open on contracts that have a mark; pairs ask for no margin.
+
+    An order worth more than any position may be counts as the largest: nobody could afford that.
+    """
+    rules, sums = ledger.rules, ledger.book.open_orders(place)
+    if not len(sums.bucket):
+        return None
+    mark = board.mark_e8[sums.instrument]
+    driven = board.mark_e8[rules.terms.underlying[sums.instrument]]
+    rows = np.flatnonzero((mark > 0) & (driven > 0) & ~rules.spot[sums.instrument])
+    instrument, contracts = sums.instrument[rows], rules.contracts
+    price = np.maximum(prices_e8[contracts.settlement[instrument]] / E8, 1)
+    inverse = contracts.inverse[instrument]
+    unit = np.where(inverse, E8 / mark[rows], mark[rows] / E8) * price
+    unit *= contracts.multiplier_e8[instrument] / E8
+    most_e8 = np.minimum(LARGEST_VALUE / unit, LARGEST_VALUE) * E8
+    bids_e8, asks_e8 = (
+        np.minimum(side[rows], most_e8).astype(np.int64) for side in (sums.bids_e8, sums.asks_e8)
+    )
+    return OpenOrders(sums.bucket[rows], instrument, bids_e8, asks_e8, sums.count[rows])
 
 
 def _valued(ledger: Ledger, board: MarkBoard, prices_e8: Int64s, rows: Int64s) -> Bools:

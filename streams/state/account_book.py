@@ -13,8 +13,11 @@ import numpy as np
 
 from schemas.block import Int64s
 from streams.state.columns import ColumnTable
+from streams.state.open_orders import OpenOrders, OrderSums
 
-OFFSETS = ("collateral", "transfers", "fills")
+WITH_IDS = ("collateral", "transfers", "fills")
+"""Topics whose records have an id, by which one that comes again is known."""
+OFFSETS = (*WITH_IDS, "orders")
 """Topics whose records change accounts; an account knows of each how far it has applied it."""
 CROSS = -1
 """The `instrument` of a bucket that is an account's cross pool."""
@@ -23,7 +26,7 @@ _SHIFT = 40
 
 
 class AccountBook:
-    """Four tables that point upward: position and balance -> bucket -> account."""
+    """Tables that point upward: position, balance and open order -> bucket -> account."""
 
     def __init__(self) -> None:
         self.portfolios: set[str] = set()
@@ -57,6 +60,7 @@ class AccountBook:
         self.positions: ColumnTable[int] = ColumnTable(
             bucket=np.int64, instrument=np.int64, quantity_e8=np.int64, cost_e8=np.int64
         )
+        self.orders = OpenOrders()
 
     def account_rows(self, ids: Sequence[str], partition: int) -> Int64s:
         """Rows of accounts of one partition, one an id, to be written to; opened where new."""
@@ -95,6 +99,30 @@ class AccountBook:
         self.positions["instrument"][rows] = instruments
         return rows
 
+    def open_orders(self, place: Int64s) -> OrderSums:
+        """What is open in the buckets that have a place (int64 by bucket row, -1: none).
+
+        `bucket` of each sum is that place.
+        """
+        sums = self.orders.sums
+        rows = np.flatnonzero(sums.live & (place[sums["bucket"]] >= 0))
+        return OrderSums(
+            bucket=place[sums["bucket"][rows]],
+            instrument=sums["instrument"][rows],
+            bids_e8=sums["bids_e8"][rows],
+            asks_e8=sums["asks_e8"][rows],
+            count=sums["count"][rows],
+        )
+
+    def drop_orders(self, partition: int, instrument: int) -> Int64s:
+        """Forget all open orders of an instrument in a partition; returns the buckets touched."""
+        table = self.orders.table
+        mine = table.live & (table["instrument"] == instrument)
+        rows = np.flatnonzero(mine & (self.accounts["partition"][table["account"]] == partition))
+        touched = self.orders.drop(rows)
+        self.touch(touched)
+        return touched
+
     def system_bucket(self, name: str, partition: int) -> int:
         """The cross bucket of a system account's slice in a partition."""
         account = self.account_rows([f"{name}#{partition}"], partition)
@@ -127,7 +155,7 @@ class AccountBook:
         accounts = self.accounts
         gone = accounts.live & (accounts["partition"] == partition)
         gone_buckets = self.buckets.live & gone[self.buckets["account"]]
-        for table in (self.positions, self.balances):
+        for table in (self.positions, self.balances, self.orders.table, self.orders.sums):
             table.release(np.flatnonzero(table.live & gone_buckets[table["bucket"]]))
         self.buckets.release(np.flatnonzero(gone_buckets))
         accounts.release(np.flatnonzero(gone))

@@ -1,6 +1,6 @@
 """One account's whole state as bytes: how the changelog's records are written and read.
 
-A record is little-endian 64-bit words, version 1:
+A record is little-endian 64-bit words, version 1, or 2 where the account ever had an order:
 
 | words | what |
 | --- | --- |
@@ -12,6 +12,9 @@ A record is little-endian 64-bit words, version 1:
 |  | episode, outputs (32 each); breaches, step (32 each); deadline, us; step deadline, us |
 | 2 a balance | bucket's place in the record, asset's code (32 each); amount e8 |
 | 3 a position | bucket's place, instrument's code (32 each); quantity e8; cost e8 |
+| 2 (version 2) | offset behind the last record applied of orders; count of open orders |
+| 3 an order | bucket's place (31), reduce-only (1), instrument's code (32); hash of its id; |
+|  | what remains e8, negative for an ask |
 
 Codes are the partition's own (`Names`): an account's record means the same to every worker.
 """
@@ -26,12 +29,17 @@ from schemas.block import Int64s
 from streams.state.account_book import CROSS, OFFSETS, AccountBook
 from streams.state.columns import ColumnTable
 from streams.state.names import Codes, Names
+from streams.state.open_orders import Orders
+from streams.state.packing import Part, UInt64s, put, seals_of, taken
 
-VERSION = 1
+VERSION, WITH_ORDERS = 1, 2
 QUARANTINED = 1
-HEAD, BUCKET, BALANCE, POSITION = 6, 5, 2, 3
+HEAD, BUCKET, BALANCE, POSITION, ORDERS_HEAD, ORDER = 6, 5, 2, 3, 2, 3
+HEAD_OFFSETS = OFFSETS[:3]
+REDUCE_ONLY = 31
+"""The bit that tells it."""
+NTH = (1 << REDUCE_ONLY) - 1
 LOW = 0xFFFF_FFFF
-UInt64s = NDArray[np.uint64]
 
 
 class ChangelogError(RuntimeError):
@@ -58,15 +66,19 @@ def pack(book: AccountBook, accounts: Int64s, names: Names) -> Sealed:
     keep = (book.buckets["episode"] != 0) | (book.buckets["breaches"] != 0)
     keep[book.balances["bucket"][balances]] = True
     keep[book.positions["bucket"][positions]] = True
+    open_orders = book.orders.table
+    orders = np.flatnonzero(open_orders.live & wanted[open_orders["bucket"]])
+    keep[open_orders["bucket"][orders]] = True
     buckets = np.flatnonzero(wanted & keep)
     bucket_owner = place[book.buckets["account"]]
     parts = [
-        _Part(BUCKET, buckets, bucket_owner[buckets]),
-        _Part(BALANCE, balances, bucket_owner[book.balances["bucket"][balances]]),
-        _Part(POSITION, positions, bucket_owner[book.positions["bucket"][positions]]),
+        Part(BUCKET, buckets, bucket_owner[buckets]),
+        Part(BALANCE, balances, bucket_owner[book.balances["bucket"][balances]]),
+        Part(POSITION, positions, bucket_owner[book.positions["bucket"][positions]]),
+        Part(ORDER, orders, bucket_owner[open_orders["bucket"][orders]]),
     ]
     counts = [np.bincount(part.owner, minlength=len(accounts)) for part in parts]
-    if max((int(count.max(initial=0)) for count in counts), default=0) > 0xFFFF:
+    if max((int(count.max(initial=0)) for count in counts[:3]), default=0) > 0xFFFF:
         raise ValueError("an account has more than 65,535 buckets, balances or positions")
     nth_bucket = np.zeros(book.buckets.capacity, np.int64)
     nth_bucket[parts[0].rows] = parts[0].nth(counts[0])
@@ -74,16 +86,24 @@ def pack(book: AccountBook, accounts: Int64s, names: Names) -> Sealed:
         _bucket_words(book, parts[0].rows, names),
         _entry_words(book, parts[1].rows, nth_bucket, names.assets),
         _entry_words(book, parts[2].rows, nth_bucket, names.instruments),
+        _order_words(book, parts[3].rows, nth_bucket, names.instruments),
     ]
-    sizes = HEAD + BUCKET * counts[0] + BALANCE * counts[1] + POSITION * counts[2]
+    ordered = book.accounts["orders"][accounts] > 0
+    sizes = HEAD + ORDERS_HEAD * ordered
+    for part, count in zip(parts, counts, strict=True):
+        sizes = sizes + part.size * count
     starts = np.cumsum(sizes) - sizes
     words = np.zeros(int(sizes.sum()), np.int64)
-    _put(words, starts, _heads(book, accounts, counts))
+    put(words, starts, _heads(book, accounts, counts))
     at = starts + HEAD
     for part, count, content in zip(parts, counts, contents, strict=True):
-        _put(words, at[part.owner] + part.size * part.nth(count), content)
+        if part is parts[3]:
+            ends_of_orders = book.accounts["orders"][accounts]
+            put(words, at[ordered], np.stack([ends_of_orders, count], axis=1)[ordered])
+            at = at + ORDERS_HEAD * ordered
+        put(words, at[part.owner] + part.size * part.nth(count), content)
         at = at + part.size * count
-    seals = _seals(words, starts, sizes)
+    seals = seals_of(words, starts, sizes)
     words[starts + 1] = seals.view(np.int64)
     raw = words.astype("<i8", copy=False).tobytes()
     ends = ((starts + sizes) * 8).tolist()
@@ -107,17 +127,17 @@ def unpack(
     words, starts, counts = _checked(keys, values)
     accounts = book.account_rows([key.decode() for key in keys], partition)
     columns = book.accounts
-    for number, topic in enumerate(OFFSETS):
+    for number, topic in enumerate(HEAD_OFFSETS):
         columns[topic][accounts] = words[starts + 2 + number]
     columns["quarantined"][accounts] = (words[starts] >> 8) & QUARANTINED
     columns["quarantined_at_us"][accounts] = words[starts + 5]
     columns["seal"][accounts] = words[starts + 1].view(np.uint64)
     columns["dirty"][accounts] = False
-    bucket_owner, bucket_words = _taken(words, starts + HEAD, counts[0], BUCKET)
+    bucket_owner, bucket_words = taken(words, starts + HEAD, counts[0], BUCKET)
     at = starts + HEAD + BUCKET * counts[0]
-    balance_owner, balance_words = _taken(words, at, counts[1], BALANCE)
+    balance_owner, balance_words = taken(words, at, counts[1], BALANCE)
     at = at + BALANCE * counts[1]
-    position_owner, position_words = _taken(words, at, counts[2], POSITION)
+    position_owner, position_words = taken(words, at, counts[2], POSITION)
     first = np.cumsum(counts[0]) - counts[0]
     buckets = _load_buckets(book, partition, accounts[bucket_owner], bucket_words, names)
     rows = book.balance_rows(
@@ -131,6 +151,12 @@ def unpack(
     )
     book.positions["quantity_e8"][rows] = position_words[:, 1]
     book.positions["cost_e8"][rows] = position_words[:, 2]
+    at = at + POSITION * counts[2]
+    ordered = words[starts] & 0xFF == WITH_ORDERS
+    columns["orders"][accounts[ordered]] = words[at[ordered]]
+    owner, order_words = taken(words, at + ORDERS_HEAD, counts[3], ORDER)
+    bucket = buckets[first[owner] + (order_words[:, 0] & NTH)]
+    _load_orders(book, partition, (accounts[owner], bucket), order_words, names)
     return accounts
 
 
@@ -146,12 +172,20 @@ def _checked(keys: Sequence[bytes], values: Sequence[bytes]) -> tuple[Int64s, In
     version = head & 0xFF
     _refuse(
         keys,
-        version != VERSION,
-        lambda row: f"has version {version[row]}, and this worker reads version {VERSION}",
+        (version != VERSION) & (version != WITH_ORDERS),
+        lambda row: (
+            f"has version {version[row]}, and this worker reads versions {VERSION} and "
+            f"{WITH_ORDERS}"
+        ),
     )
     counts = [(head >> shift) & 0xFFFF for shift in (16, 32, 48)]
     whole = HEAD + BUCKET * counts[0] + BALANCE * counts[1] + POSITION * counts[2]
-    sealed = _seals(words, starts, sizes) == words[starts + 1].view(np.uint64)
+    ordered = version == WITH_ORDERS
+    counts.append(np.zeros(len(keys), np.int64))
+    told = ordered & (whole + ORDERS_HEAD <= sizes)
+    counts[3][told] = words[(starts + whole)[told] + 1]
+    whole += ordered * ORDERS_HEAD + ORDER * counts[3]
+    sealed = seals_of(words, starts, sizes) == words[starts + 1].view(np.uint64)
     _refuse(keys, (sizes != whole) | ~sealed, lambda row: "is damaged: its seal does not fit")
     return words, starts, counts
 
@@ -163,36 +197,6 @@ def _refuse(keys: Sequence[bytes], wrong: NDArray[np.bool_], why: Callable[[int]
             f"the changelog's record of {keys[row].decode(errors='replace')!r} {why(row)}; "
             f"{int(wrong.sum())} of {len(keys)} are like that"
         )
-
-
-def _seals(words: Int64s, starts: Int64s, sizes: Int64s) -> UInt64s:
-    """uint64[n]: a hash of a record's words but its seal, each mixed with its place."""
-    nth = (np.arange(len(words)) - np.repeat(starts, sizes)).astype(np.uint64)
-    mixed = words.view(np.uint64) + (nth + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    for _ in range(2):
-        mixed ^= mixed >> np.uint64(32)
-        mixed *= np.uint64(0xD6E8FEB86659FD93)
-    mixed ^= mixed >> np.uint64(32)
-    mixed[starts + 1] = 0
-    sums: UInt64s = np.add.reduceat(mixed, starts) if len(starts) else np.empty(0, np.uint64)
-    return sums
-
-
-class _Part:
-    """The buckets, balances or positions of the packed accounts, account by account."""
-
-    def __init__(self, size: int, rows: Int64s, owner: Int64s) -> None:
-        order = np.argsort(owner, kind="stable")
-        self.size = size
-        """Words of one."""
-        self.rows = rows[order]
-        self.owner = owner[order]
-        """Place of the account of each."""
-
-    def nth(self, counts: Int64s) -> Int64s:
-        """Place of each among those of its account."""
-        nth: Int64s = np.arange(len(self.owner)) - (np.cumsum(counts) - counts)[self.owner]
-        return nth
 
 
 def _entries(table: ColumnTable[int], wanted: NDArray[np.bool_], *amounts: str) -> Int64s:
@@ -208,8 +212,9 @@ def _heads(book: AccountBook, accounts: Int64s, counts: list[Int64s]) -> Int64s:
     columns = book.accounts
     heads = np.zeros((len(accounts), HEAD), np.int64)
     flags = columns["quarantined"][accounts].astype(np.int64) * QUARANTINED
-    heads[:, 0] = VERSION | flags << 8 | counts[0] << 16 | counts[1] << 32 | counts[2] << 48
-    for number, topic in enumerate(OFFSETS):
+    version = np.where(columns["orders"][accounts] > 0, WITH_ORDERS, VERSION)
+    heads[:, 0] = version | flags << 8 | counts[0] << 16 | counts[1] << 32 | counts[2] << 48
+    for number, topic in enumerate(HEAD_OFFSETS):
         heads[:, 2 + number] = columns[topic][accounts]
     heads[:, 5] = columns["quarantined_at_us"][accounts]
     return heads
@@ -250,6 +255,34 @@ def _load_buckets(
     return rows
 
 
+def _order_words(book: AccountBook, rows: Int64s, nth_bucket: Int64s, codes: Codes) -> Int64s:
+    table = book.orders.table
+    words = np.empty((len(rows), ORDER), np.int64)
+    partitions = book.accounts["partition"][table["account"][rows]]
+    words[:, 0] = nth_bucket[table["bucket"][rows]]
+    words[:, 0] |= table["reduce_only"][rows].astype(np.int64) << REDUCE_ONLY
+    words[:, 0] |= codes.codes(partitions, table["instrument"][rows]) << 32
+    words[:, 1] = table["id_hash"][rows].view(np.int64)
+    words[:, 2] = table["signed_e8"][rows]
+    return words
+
+
+def _load_orders(
+    book: AccountBook, partition: int, of: tuple[Int64s, Int64s], words: Int64s, names: Names
+) -> None:
+    """`of` are the account and the bucket of each."""
+    book.orders.put(
+        Orders(
+            account=of[0],
+            id_hash=words[:, 1].view(np.uint64),
+            bucket=of[1],
+            instrument=names.instruments.numbers(partition, words[:, 0] >> 32),
+            signed_e8=words[:, 2],
+            reduce_only=words[:, 0] >> REDUCE_ONLY & 1 == 1,
+        )
+    )
+
+
 def _entry_words(book: AccountBook, rows: Int64s, nth_bucket: Int64s, codes: Codes) -> Int64s:
     """Of balances where the codes are those of assets, else of positions."""
     of_assets = codes.kind == "assets"
@@ -262,14 +295,3 @@ def _entry_words(book: AccountBook, rows: Int64s, nth_bucket: Int64s, codes: Cod
     for number, amount in enumerate(amounts, 1):
         words[:, number] = table[amount][rows]
     return words
-
-
-def _put(words: Int64s, at: Int64s, rows: Int64s) -> None:
-    words[at[:, None] + np.arange(rows.shape[1])] = rows
-
-
-def _taken(words: Int64s, at: Int64s, counts: Int64s, size: int) -> tuple[Int64s, Int64s]:
-    """The record of each entry, and its words int64[n, size]."""
-    owner = np.repeat(np.arange(len(counts)), counts)
-    nth = np.arange(len(owner)) - (np.cumsum(counts) - counts)[owner]
-    return owner, words[(at[owner] + size * nth)[:, None] + np.arange(size)]

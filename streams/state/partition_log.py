@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from streams.state.account_book import OFFSETS
+from streams.state.account_book import OFFSETS, WITH_IDS
 from streams.state.changelog import ChangelogError, pack, unpack
 from streams.state.funding import Funding
 from streams.state.ledger import Ledger
@@ -48,7 +48,7 @@ class Held:
     accounts: int = 0
     seals: int = 0
     names: int = 0
-    rings: dict[str, list[int]] = field(default_factory=lambda: {t: [0, 0] for t in OFFSETS})
+    rings: dict[str, list[int]] = field(default_factory=lambda: {t: [0, 0] for t in WITH_IDS})
     """By topic: the next place in the ring, and the ids in this round of it."""
     last: dict[str, list[int]] = field(default_factory=dict)
     """By topic: offset and CRC-32 of the last record read, which is read once more at a start."""

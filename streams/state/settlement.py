@@ -1,4 +1,4 @@
-"""The end of a contract: every position is closed at the settlement price."""
+"""The end of a contract: positions are closed at the settlement price, open orders are gone."""
 
 import numpy as np
 
@@ -11,19 +11,19 @@ from streams.state.postings import add_positions
 def apply_settlement(ledger: Ledger, partition: int, instrument: int, price_e8: int) -> Int64s:
     """Close every position of an instrument in a partition; returns the buckets touched.
 
-    Each is traded at `price_e8` against the partition's `@settlement:` slice, so that its profit
-    is realised in the settlement asset, and sums of quantity, cost and balances are kept.
-    OverflowError where a value is beyond 18 digits.
+    Its open orders are gone. Each position is traded at `price_e8` against the partition's
+    `@settlement:` slice, so that its profit is realised in the settlement asset, and sums of
+    quantity, cost and balances are kept. OverflowError where a value is beyond 18 digits.
     """
     book, rules = ledger.book, ledger.rules
-    positions = book.positions
+    positions, ordered = book.positions, book.drop_orders(partition, instrument)
     rows: Int64s = np.flatnonzero(
         positions.live & (positions["instrument"] == instrument) & (positions["quantity_e8"] != 0)
     )
     owner = book.buckets["account"][positions["bucket"][rows]]
     rows = rows[book.accounts["partition"][owner] == partition]
     if not len(rows):
-        return rows
+        return ordered
     numbers = np.full(len(rows), instrument)
     quantity_e8, buckets = positions["quantity_e8"][rows], positions["bucket"][rows]
     value_e8, fits = contract_value(
@@ -43,5 +43,4 @@ def apply_settlement(ledger: Ledger, partition: int, instrument: int, price_e8: 
     row = book.position_rows(np.array([slice_]), numbers[:1])
     book.positions["quantity_e8"][row] += quantity_e8.sum()
     book.positions["cost_e8"][row] += value_e8.sum()
-    touched: Int64s = np.unique(buckets)
-    return touched
+    return np.union1d(buckets, ordered)

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from tests.reference.open_orders import Open, hashed
+
 E8 = 10**8
 
 
@@ -21,13 +23,14 @@ def rounded(numerator: int, denominator: int) -> int:
 
 
 class ClerksBook:
-    """Balances by (account, bucket, asset), positions by (account, bucket, instrument)."""
+    """Balances by (account, bucket, asset), positions by (account, bucket, instrument), orders."""
 
     def __init__(self, instruments: Mapping[str, Mapping[str, Any]]) -> None:
         self.instruments = instruments
         self.balances: dict[tuple[str, str, str], int] = defaultdict(int)
         self.positions: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0])
         self.settled: dict[str, int] = {}
+        self.orders: Open = {}
 
     def collateral(self, record: Mapping[str, Any]) -> None:
         account, asset, amount = record["account_id"], record["asset"], record["amount_e8"]
@@ -57,9 +60,21 @@ class ClerksBook:
         self.add(account, bucket, record["instrument_id"], (quantity, value))
         self.settle_late(record["instrument_id"])
 
+    def order(self, record: Mapping[str, Any]) -> None:
+        """What is said of an order last counts; nothing is open of what is settled."""
+        key, name = (record["account_id"], hashed(record["order_id"])), record["instrument_id"]
+        self.orders.pop(key, None)
+        if record["remaining_e8"] and name not in self.settled:
+            spot = self.instruments[name]["kind"] == "SPOT"
+            bucket = name if record["margin_mode"] == "ISOLATED" and not spot else "cross"
+            signed_e8 = record["remaining_e8"] * (1 if record["side"] == "BUY" else -1)
+            self.orders[key] = (bucket, name, signed_e8, record["reduce_only"])
+
     def settle(self, instrument: str, price_e8: int) -> None:
-        """Every position is sold to the settlement account at one price; later ones too."""
+        """Every position is sold to the settlement account at one price; later ones too. No order
+        is left."""
         self.settled[instrument] = price_e8
+        self.orders = {key: one for key, one in self.orders.items() if one[1] != instrument}
         contract = self.instruments[instrument]
         inverse = contract["kind"].startswith("INVERSE")
         end = self.positions["@settlement", "cross", instrument]

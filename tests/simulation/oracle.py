@@ -12,9 +12,11 @@ from schemas.topics import BY_NAME
 from streams.processors.cycle import ACCOUNT_TOPICS, Cycle
 from streams.state.partition_log import PARTITION, Image
 from tests.reference.ledger import ClerksBook, value_e8
+from tests.reference.open_orders import sums_of
 from tests.simulation.log import CHANGELOG, Entry, FakeBroker
 from tests.simulation.story import FUND, INSTRUMENTS
 from tests.simulation.worker import block_of_entries
+from tests.streams.state.open_orders import open_orders_of
 
 Record = dict[str, Any]
 Amounts = dict[tuple[str, str, str], Any]
@@ -154,6 +156,9 @@ class Oracle:
         engine = self._brought_back()
         balances, positions = entries_of(engine)
         for number, book in enumerate(books):
+            ours = open_orders_of(engine, number)
+            if ours != (book.orders, sums_of(book.orders)):
+                self.findings.append(f"orders {number}: {ours}, not {book.orders}")
             expected = {place: e8 for place, e8 in book.balances.items() if e8}
             held = {place: tuple(p) for place, p in book.positions.items() if any(p)}
             for what, clerk, ours in (
@@ -220,6 +225,8 @@ def read(topic: str, value: bytes | None) -> Record:
 def post(book: ClerksBook, topic: str, record: Record) -> None:
     if topic == "fills":
         book.fill(record)
+    elif topic == "orders":
+        book.order(record)
     elif topic == "collateral":
         book.collateral(record)
     else:

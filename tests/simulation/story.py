@@ -60,6 +60,8 @@ class Story:
         self._number = 0
         self._price = dict(OPENING_PRICE)
         self._sent: list[Sent] = []
+        self._open: dict[str, Record] = {}
+        """Orders as they were told of last, by id."""
         self.settled: set[str] = set()
         self._answered = dict.fromkeys(range(broker.partitions), 0)
         self.bad: dict[str, str] = {}
@@ -81,6 +83,7 @@ class Story:
         for person in self.people:
             self._deposit(person, self._rng.choice((4_000, 5_000, 6_500)))
             self._trade_of(person)
+            self._new_order(person)
 
     def step(self) -> None:
         """A second or more later: new marks, and some of all that can happen."""
@@ -89,6 +92,8 @@ class Story:
         self._answer()
         if rng.random() < 0.5:
             self._trade_of(rng.choice(self.people))
+        if rng.random() < 0.5:
+            self._order()
         if rng.random() < 0.2:
             self._deposit(rng.choice(self.people), rng.choice((500, 3_000)))
         if rng.random() < 0.35:
@@ -157,6 +162,40 @@ class Story:
         )
         self._sent.append(self._send("collateral", deposit))
 
+    def _order(self) -> None:
+        """Somebody orders, has an order filled in part or changed, or takes one back."""
+        rng, fate = self._rng, self._rng.random()
+        if fate < 0.4 or not self._open:
+            self._new_order(rng.choice((*self.people, *self.makers)))
+            return
+        last = self._open[rng.choice(list(self._open))]
+        if fate < 0.7 or last["instrument_id"] in self.settled:
+            del self._open[last["order_id"]]
+            self._tell_order(last, remaining_e8=0)
+        elif fate < 0.98:
+            mode = rng.choice(("CROSS", "CROSS", "ISOLATED"))
+            remaining_e8 = rng.randint(1, 5) * E8
+            self._open[last["order_id"]] = self._tell_order(
+                last, remaining_e8=remaining_e8, margin_mode=mode
+            )
+        else:
+            self._tell_order(last, remaining_e8=-E8)
+            self.bad[self._sent.pop()[3]] = ""
+
+    def _new_order(self, account: str) -> None:
+        rng = self._rng
+        self._number += 1
+        order = exchange.order(
+            self._number, account, instrument_id=rng.choice(self._traded()),
+            side=rng.choice(("BUY", "SELL")), reduce_only=rng.random() < 0.1,
+        )  # fmt: skip
+        self._open[order["order_id"]] = self._tell_order(order, remaining_e8=2 * E8)
+
+    def _tell_order(self, last: Record, **more: Any) -> Record:
+        order = {**last, "event_time": self._now_us, **more}
+        self._sent.append(self._send("orders", order))
+        return order
+
     def _pay_funding(self) -> None:
         self._number += 1
         name = self._rng.choice(self._traded())
@@ -182,7 +221,9 @@ class Story:
     def _send_again(self) -> None:
         """A producer that was not sure whether its record had arrived."""
         topic, key, value, place = self._rng.choice(self._sent)
-        self.bad[self._put(topic, key, value)] = place
+        again = self._put(topic, key, value)
+        if topic != "orders":  # of an order the last word counts, also where it is an old one
+            self.bad[again] = place
 
     def _send_damaged(self) -> None:
         topic, key, value, _ = self._rng.choice(self._sent)

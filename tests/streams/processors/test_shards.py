@@ -179,7 +179,7 @@ def test_a_failure_at_any_step_acknowledges_nothing_that_is_not_durable(
     armed = False
     after = Desk(ledger)
     ends = after.cycle.ends(0)
-    durable = ends == {"collateral": 2, "fills": 2, "transfers": 0}
+    durable = ends == {"collateral": 2, "fills": 2, "transfers": 0, "orders": 0}
     assert durable == (step == "after commit")
     after.shards.turn(blocks, [], decide=True)
     after.shards.settle()

@@ -63,6 +63,14 @@ def fill(number: int, account: str = "alice", **more: Any) -> Record:
     }  # fmt: skip
 
 
+def order(number: int, account: str = "alice", **more: Any) -> Record:
+    return {
+        "event_time": NOW_US + number, "account_id": account, "order_id": f"o-{number}",
+        "instrument_id": "BTC-PERP", "side": "BUY", "price_e8": 50_000 * E8, "remaining_e8": E8,
+        "margin_mode": "CROSS", "reduce_only": False, **more,
+    }  # fmt: skip
+
+
 def deposit(number: int, account: str = "alice", **more: Any) -> Record:
     return {
         "event_time": NOW_US + number, "account_id": account, "collateral_id": f"c-{number}",

@@ -1,0 +1,154 @@
+"""Open orders: a row an order, and what they add up to by bucket and instrument."""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.block import Int64s
+from schemas.units import LIMIT_E8
+from streams.state.columns import ColumnTable
+from streams.state.recent_ids import UInt64s
+
+MOST_ORDERS = 50_000
+"""Of one account: its changelog record must fit into one message."""
+_SHIFT = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Orders as columns; accounts and buckets are rows of the book.
+
+    An order is known by its account and the hash of its id, as the ids of fills are.
+    """
+
+    account: Int64s
+    id_hash: UInt64s
+    bucket: Int64s
+    instrument: Int64s
+    signed_e8: Int64s
+    """What remains: positive for a bid, negative for an ask, 0 where the order is gone."""
+    reduce_only: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.account)
+
+    def chosen(self, places: Int64s) -> Self:
+        return type(self)(*(getattr(self, field.name)[places] for field in fields(self)))
+
+    def keys(self) -> list[int]:
+        pairs = zip(self.id_hash.tolist(), self.account.tolist(), strict=True)
+        return [id_hash << _SHIFT | account for id_hash, account in pairs]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSums:
+    """What is open by bucket and instrument, as columns.
+
+    Reduce-only orders are in `count` alone: filled or not, they ask for no margin.
+    """
+
+    bucket: Int64s
+    instrument: Int64s
+    bids_e8: Int64s
+    asks_e8: Int64s
+    count: Int64s
+
+
+class OpenOrders:
+    """Orders and their sums; what is gone leaves no row in either table."""
+
+    def __init__(self) -> None:
+        self.table: ColumnTable[int] = ColumnTable(
+            account=np.int64,
+            id_hash=np.uint64,
+            bucket=np.int64,
+            instrument=np.int64,
+            signed_e8=np.int64,
+            reduce_only=np.bool_,
+        )
+        self.sums: ColumnTable[int] = ColumnTable(
+            account=np.int64,
+            bucket=np.int64,
+            instrument=np.int64,
+            bids_e8=np.int64,
+            asks_e8=np.int64,
+            count=np.int64,
+        )
+
+    def put(self, new: Orders) -> Int64s:
+        """Each in place of the order of the same id, in their order; returns buckets touched."""
+        last = {key: place for place, key in enumerate(new.keys())}
+        latest = new.chosen(np.fromiter(last.values(), np.int64, len(last)))
+        rows, table = self.table.rows(last), self.table
+        before = table["bucket"][rows[table["signed_e8"][rows] != 0]]
+        self._add(rows, -1)
+        for field in fields(latest):
+            table[field.name][rows] = getattr(latest, field.name)
+        self._add(rows, 1)
+        self._release(rows[table["signed_e8"][rows] == 0])
+        return np.union1d(before, new.bucket)
+
+    def drop(self, rows: Int64s) -> Int64s:
+        """Forget the orders in these rows; returns the buckets touched."""
+        touched: Int64s = np.unique(self.table["bucket"][rows])
+        self._add(rows, -1)
+        self._release(rows)
+        return touched
+
+    def surely_fit(self, new: Orders) -> bool:
+        """Whether no sum and no account can leave its limit, whatever the new ones replace."""
+        if not len(new):
+            return True
+        counts = np.bincount(self.sums["account"], self.sums["count"], new.account.max() + 1)
+        if (counts[new.account] + np.bincount(new.account)[new.account] > MOST_ORDERS).any():
+            return False
+        sums = self.sums
+        keys, place = np.unique(new.instrument << _SHIFT | new.bucket, return_inverse=True)
+        found = [sums.find(key) for key in keys.tolist()]
+        present_e8 = [
+            0 if at is None else sums["bids_e8"][at] + sums["asks_e8"][at] for at in found
+        ]
+        more_e8 = np.bincount(place, np.abs(new.signed_e8).astype(np.float64))
+        return bool((np.array(present_e8, np.float64) + more_e8 <= LIMIT_E8 * (1 - 1e-9)).all())
+
+    def fault(self, one: Orders) -> str | None:
+        """Which limit a single order would break in place of the one of its id."""
+        signed_e8 = int(one.signed_e8[0])
+        if not signed_e8:
+            return None
+        old, sums = self.table.find(one.keys()[0]), self.sums
+        count = int(sums["count"][sums.live & (sums["account"] == one.account[0])].sum())
+        if old is None and count >= MOST_ORDERS:
+            return f"the account has {count} open orders: no more are kept"
+        side, sign = ("bids", 1) if signed_e8 > 0 else ("asks", -1)
+        at = sums.find(int(one.instrument[0]) << _SHIFT | int(one.bucket[0]))
+        total_e8 = 0 if one.reduce_only[0] else sign * signed_e8
+        total_e8 += 0 if at is None else int(sums[f"{side}_e8"][at])
+        if old is not None:
+            row = np.array([old])
+            if self._sum_rows(row)[0] == at:
+                total_e8 -= max(sign * int(self._counted(row)[0]), 0)
+        return f"the account's {side} would be beyond 18 digits" if total_e8 > LIMIT_E8 else None
+
+    def _add(self, rows: Int64s, sign: int) -> None:
+        """Add orders to their sums, or take them out; those of nothing are in none."""
+        rows = rows[self.table["signed_e8"][rows] != 0]
+        at, sums, counted_e8 = self._sum_rows(rows), self.sums, self._counted(rows)
+        for field in ("account", "bucket", "instrument"):
+            sums[field][at] = self.table[field][rows]
+        np.add.at(sums["bids_e8"], at, sign * np.maximum(counted_e8, 0))
+        np.add.at(sums["asks_e8"], at, sign * np.maximum(-counted_e8, 0))
+        np.add.at(sums["count"], at, sign)
+
+    def _sum_rows(self, rows: Int64s) -> Int64s:
+        keys = self.table["instrument"][rows] << _SHIFT | self.table["bucket"][rows]
+        return self.sums.rows_of(keys)
+
+    def _counted(self, rows: Int64s) -> Int64s:
+        return np.where(self.table["reduce_only"][rows], 0, self.table["signed_e8"][rows])
+
+    def _release(self, rows: Int64s) -> None:
+        self.table.release(rows)
+        self.sums.release(np.flatnonzero(self.sums.live & (self.sums["count"] == 0)))

@@ -34,12 +34,13 @@ def kernel_rows(results: KernelResults) -> list[Row]:
     """What, median (of option prices the least), nothing, of what."""
     tiers, scenarios, options = results.tiered, results.portfolio, results.pricing
     book = f"{tiers['positions']:,} positions, {tiers['accounts']:,} accounts"
+    touched = f"{tiers['tick_accounts']:,} accounts, 1 of {tiers['instruments']} instruments"
     grid = f"{scenarios['accounts']:,} accounts x 5 positions x {scenarios['scenarios']} scenarios"
     priced = f"{options['options']:,} options, least of the runs"
     return [
         ("re-margin by tiers, all", f"{tiers['kernel_s'] * 1e3:,.0f} ms", "", book),
         ("re-margin by tiers over plain read", f"{tiers['ratio']:.1f} x", "", book),
-        ("re-margin of what one tick touches", f"{tiers['tick_ms']:.2f} ms", "", tiers["touched"]),
+        ("re-margin of what one tick touches", f"{tiers['tick_s'] * 1e3:.2f} ms", "", touched),
         ("portfolio margin, worst losses", f"{scenarios['scan_s'] * 1e3:,.0f} ms", "", grid),
         ("portfolio margin over plain read", f"{scenarios['ratio']:.1f} x", "", grid),
         ("Black-76 with all Greeks", f"{options['greeks_s'] * 1e3:,.0f} ms", "", priced),

@@ -20,7 +20,6 @@ from risk.margin.rows import (
     count_collateral,
     divide,
     exact_sums,
-    gather,
     index,
     largest,
     mark_beyond,
@@ -29,7 +28,7 @@ from risk.margin.rows import (
     require,
     subtract,
 )
-from schemas.units import LIMIT_E8, PPM, Floats, Int64s
+from schemas.units import E8, LIMIT_E8, PPM, Floats, Int64s
 
 # market [I]: MARK is 0 of an inverse contract, DIVISOR its mark; UNIT the settlement's price
 MARK, DIVISOR, INVERSE, MULTIPLIER, SETTLEMENT, UNIT = range(6)
@@ -54,17 +53,29 @@ def lowest(what: Int64s, bucket: Int64s, first: int) -> int:
 
 
 @compiled
+def look_up(
+    market: Int64s, instrument: Int64s, multiplier: Int64s, mark: Int64s, price: Int64s
+) -> None:
+    for row in range(len(instrument)):
+        i = index(instrument[row])
+        multiplier[row], mark[row] = market[i, MULTIPLIER], market[i, MARK]
+        price[row] = market[i, UNIT]
+
+
+@compiled
 def value_inverse(
     market: Int64s, instrument: Int64s, units: Int64s, value: Int64s, what: Int64s
 ) -> None:
     """Values of inverse contracts, whose units of the base they are too."""
+    rows, count = np.empty(len(instrument), np.int64), 0
     for row in range(len(instrument)):
-        i = index(instrument[row])
-        inverse, mark, held = market[i, INVERSE], market[i, DIVISOR], units[row]
-        if inverse:
-            worth, fits = divide(-held, mark)
-            units[row] = value[row] = worth
-            what[row] = what[row] if fits else VALUE
+        rows[count] = row
+        count += int(market[index(instrument[row]), INVERSE])
+    for place in range(count):
+        row = rows[place]
+        worth, fits = divide(-units[row], market[instrument[row], DIVISOR])
+        units[row] = value[row] = worth
+        what[row] = what[row] if fits else VALUE
 
 
 @compiled
@@ -73,23 +84,19 @@ def value_positions(positions: Columns, rules: Columns, out: Columns) -> int:
     bucket, instrument, quantity, cost = positions
     profit, notional, initial, maintenance = out
     market, tiers, premiums = rules
-    work = np.empty((6, len(bucket)), np.int64)  # unpacked its rows would count as not contiguous
-    factor, units, value, size, magnitude, what = (
-        work[0], work[1], work[2], work[3], work[4], work[5]
-    )  # fmt: skip
+    work = np.empty((7, len(bucket)), np.int64)  # unpacked its rows would count as not contiguous
+    multiplier, mark, price = work[0], work[1], work[2]
+    units, value, magnitude, what = work[3], work[4], work[5], work[6]
     what[:] = FITS
-    gather(market, instrument, MULTIPLIER, factor)
-    multiply_rows(quantity, factor, units, what, VALUE)
-    gather(market, instrument, MARK, factor)
-    multiply_rows(units, factor, value, what, VALUE)
+    look_up(market, instrument, multiplier, mark, price)
+    multiply_rows(quantity, multiplier, units, what, VALUE)
+    multiply_rows(units, mark, value, what, VALUE)
     value_inverse(market, instrument, units, value, what)
     subtract(value, cost, profit)
     mark_beyond(profit, what, PROFIT)
-    absolute(units, size)
     absolute(value, magnitude)
-    gather(market, instrument, UNIT, factor)
-    multiply_rows(magnitude, factor, notional, what, NOTIONAL)
-    require(notional, size, instrument, (tiers, premiums), (initial, maintenance))
+    multiply_rows(magnitude, price, notional, what, NOTIONAL)
+    require(notional, units, instrument, (tiers, premiums), (initial, maintenance))
     mark_beyond(initial, what, MARGIN)  # no maintenance rate is above its initial rate
     return lowest(what, bucket, 0)
 
@@ -183,7 +190,10 @@ def weigh_asset(net: Int64s, asset: Int64s, haircut: Int64s, what: Int64s, count
         price[row] = asset_price if net[row] > 0 else debt_price
         what[row] = FITS
     mark_beyond(net, what, NET)
-    multiply_rows(net, price, value, what, ASSET_VALUE)
+    if asset_price == debt_price == E8:  # the valuation currency and its like
+        value[:] = net
+    else:
+        multiply_rows(net, price, value, what, ASSET_VALUE)
     count_collateral(value, asset[BORROW], haircut, counts)
 
 
@@ -195,9 +205,10 @@ def weigh_assets(span: Span, net: Int64s, assets: Int64s, haircuts: Int64s, equi
     place, counts = np.empty(net.size, np.int64), np.empty(net.size, np.int64)
     for asset in range(len(assets)):
         row = used
+        of_asset = net[asset]
         for b in range(size):  # most places may be empty, and an empty one counts 0
-            held[row - used], place[row] = net[asset, b], b
-            row += int(net[asset, b] != 0)
+            held[row - used], place[row] = of_asset[b], b
+            row += int(of_asset[b] != 0)
         if row == used:
             continue
         many, at, of = row - used, place[used:row], assets[asset]
@@ -213,18 +224,21 @@ def weigh_assets(span: Span, net: Int64s, assets: Int64s, haircuts: Int64s, equi
 
 
 @compiled
-def in_range(values: Int64s, first: int, last: int) -> bool:
+def in_range(values: Int64s, size: int) -> bool:
     known = True
     for row in range(len(values)):
-        known &= (values[row] >= first) & (values[row] < last)
+        known &= (values[row] >= 0) & (values[row] < size)
     return bool(known)
 
 
 @compiled
-def ascending(values: Int64s) -> bool:
-    result = True
-    for row in range(1, len(values)):
-        result &= values[row - 1] <= values[row]
+def ascending(bucket: Int64s, span: Span) -> bool:
+    """Whether rows ascend by bucket within the span."""
+    if len(bucket) == 0:
+        return True
+    result = bucket[0] >= span[0] and bucket[-1] < span[1]
+    for row in range(1, len(bucket)):
+        result &= bucket[row - 1] <= bucket[row]
     return bool(result)
 
 
@@ -244,10 +258,9 @@ def evaluate_part(
     span, at, to = (edge[0], edge[1]), edge[4], edge[5]
     held, (owner, paid, amount) = four(holdings[0], edge[2], edge[3]), holdings[1]
     balances = owner[at:to], paid[at:to], amount[at:to]
-    here = in_range(held[0], span[0], span[1]) and in_range(balances[0], span[0], span[1])
-    if not (here and ascending(held[0])):
+    if not (ascending(held[0], span) and ascending(balances[0], span)):
         return UNORDERED
-    if not (in_range(held[1], 0, len(market)) and in_range(balances[1], 0, len(assets))):
+    if not (in_range(held[1], len(market)) and in_range(balances[1], len(assets))):
         return int(span[0] * FAILURES + ROW)
     valued, totals = four(out[:4], edge[2], edge[3]), (out[4], out[5])
     failure = value_positions(held, (market, tiers, premiums), valued)

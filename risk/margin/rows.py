@@ -29,12 +29,6 @@ index = np.uint64
 
 
 @compiled
-def gather(table: Int64s, subject: Int64s, column: int, result: Int64s) -> None:
-    for row in range(len(subject)):
-        result[row] = table[index(subject[row]), column]
-
-
-@compiled
 def absolute(values: Int64s, result: Int64s) -> None:
     for row in range(len(values)):
         result[row] = abs(values[row])
@@ -189,7 +183,7 @@ def add_premiums(
         i = index(instrument[row])
         fee, factor, factor_m = premiums[i, FEE], premiums[i, FACTOR], premiums[i, FACTOR_M]
         if factor > 0:
-            root_e9 = root(size[row])
+            root_e9 = root(abs(size[row]))
             rate[row] = with_premium(rate[row], fee, factor, root_e9)
             rate_m[row] = with_premium(rate_m[row], fee, factor_m, root_e9)
 

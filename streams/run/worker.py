@@ -18,6 +18,7 @@ from streams.processors.dead_letters import DeadLetters, TooManyDeadLettersError
 from streams.processors.intake import Inbox, hold_blocks
 from streams.processors.report import report
 from streams.processors.shards import Shards
+from streams.processors.warm_up import warm_up
 from streams.run.ownership import Ownership
 from streams.run.parts import journals, ladder, limits
 from streams.run.recovery import Inputs, Recovery
@@ -110,6 +111,7 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> dict[str, Any]:
         """Turn until `stop` is set or something fails; returns the final report."""
         loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, warm_up, self.cycle.ledger.profile)
         await loop.run_in_executor(self._thread, self._read_broadcast_to_end)
         use_blocks(self._app, self.cycle.resume_at)
         await self._app.start()

@@ -33,6 +33,8 @@ $(READY): requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "compiling the kernels, once a machine: about a minute"
+	@$(BIN)/plimsoll compile
 	@touch $@
 
 clean:

@@ -1,10 +1,15 @@
 """How a kernel is compiled: once for a machine, without the liberties that change results."""
 
 from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 
+SOURCES = sorted(Path(__file__).parent.rglob("*.py"))
+SOURCE = blake2b(b"".join(path.read_bytes() for path in SOURCES), digest_size=16).hexdigest()
+"""Of this whole room: a kernel holds the code of those that it calls, from other files too."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -25,18 +30,20 @@ def compiled_parallel(kernel: Callable[P, R]) -> Callable[P, R]:
 
 def _cached(kernel: Callable[P, R], *, parallel: bool) -> Callable[P, R]:
     dispatcher = numba.njit(cache=True, error_model="numpy", nogil=True, parallel=parallel)(kernel)
-    _forgive(dispatcher)
+    _keep_apart(dispatcher)
     return cast(Callable[P, R], dispatcher)
 
 
-def _forgive(dispatcher: Any) -> None:
-    """What another release kept is compiled anew, also where it names a type that is no more.
+def _keep_apart(dispatcher: Any) -> None:
+    """What was compiled from another source of this room is compiled anew.
 
-    numba compares the source's stamp only after it has read the types of the arguments.
+    numba itself looks at the kernel's own file only, and at that after it has read the types of the
+    arguments, which may be no more.
     """
     kept = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
     if kept is None:  # compilation is off, as under a debugger
         return
+    kept._source_stamp = (kept._source_stamp, SOURCE)
     load = kept._load_index
 
     def load_or_nothing() -> Any:

@@ -35,6 +35,9 @@ PURE = frozenset({
 })  # fmt: skip
 """All that `risk` may take from outside: nothing with files, clocks, logs or chance."""
 
+OWN_SOURCE = {"hashlib", "pathlib"}
+"""What tells one compiler's cache from another's: the room's own text, read once."""
+
 
 def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
@@ -70,7 +73,8 @@ def test_a_room_imports_only_what_it_may(path: Path) -> None:
 @pytest.mark.parametrize("path", [p for p in FILES if p.is_relative_to(ROOT / "risk")], ids=name)
 def test_risk_has_no_way_out(path: Path) -> None:
     outside = [module for module in imports(path) if module.split(".")[0] not in OURS]
-    assert [module for module in outside if module.split(".")[0] not in PURE] == []
+    pure = PURE | OWN_SOURCE if name(path) == "risk/compiled.py" else PURE
+    assert [module for module in outside if module.split(".")[0] not in pure] == []
 
 
 def test_nobody_imports_the_composition_room() -> None:

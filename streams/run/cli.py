@@ -230,6 +230,15 @@ def topics(bootstrap: str, partitions: int, app: str, replication: int, create: 
     click.echo(f"all topics are as they should be, with {partitions} partitions an account topic")
 
 
+@main.command("compile")
+def compile_kernels() -> None:
+    """Compile the kernels now, about a minute, so that the first start need not."""
+    from streams.processors.warm_up import warm_up
+    from streams.state.profiles import load_profile
+
+    warm_up(load_profile("default"))
+
+
 def stop_on_signals() -> threading.Event:
     """An event that SIGTERM and SIGINT set."""
     stop = threading.Event()

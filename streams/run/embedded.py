@@ -25,7 +25,8 @@ from streams.run.offsets import Offsets
 from streams.run.summary import print_summary, summarise
 from streams.run.topics import ensure_topics
 
-READY_S = 60.0
+READY_S = 240.0
+"""The first start on a machine may have to compile the kernels."""
 DRAIN_S = 120.0
 INTERRUPTED_S = 1.5
 LINE_S = 3.0

@@ -1,6 +1,7 @@
 """Kernels that another release compiled do not stand in the way of this one."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,9 +27,23 @@ def run(folder: Path) -> str:
     environment = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{root}"}
     done = subprocess.run(
         [sys.executable, "-c", "import kernels"],
-        env=environment, capture_output=True, text=True, check=False,
+        cwd=folder, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     return done.stdout.strip() or done.stderr
+
+
+def test_what_a_kernel_calls_from_another_file_is_part_of_it(tmp_path: Path) -> None:
+    """The stamp is of the whole room, so a copy of it with one more line compiles anew."""
+    told = []
+    for line in ("", "# one more line\n"):
+        room = tmp_path / "risk"
+        shutil.copytree(Path(__file__).parents[2] / "risk", room, dirs_exist_ok=True)
+        with (room / "funding.py").open("a") as file:
+            file.write(line)
+        (tmp_path / "kernels.py").write_text("from risk.compiled import SOURCE; print(SOURCE)")
+        told.append(run(tmp_path))
+    assert len(set(told)) == 2
+    assert all(len(one) == 32 for one in told)
 
 
 def test_a_type_that_was_renamed_is_compiled_anew(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike
 from risk.holdings import Assets, Rules, StepTable, Tiers
 from risk.margin.kernel import Flags
 from risk.margin.rows import Columns
+from risk.tables import NO_FLOOR
 from schemas.units import PPM, Int64s
 
 NO_CAP = np.iinfo(np.int64).max
@@ -25,13 +26,20 @@ def table(*columns: ArrayLike) -> Int64s:
 
 
 def steps(of: StepTable) -> Int64s:
-    return table(of.floor_e8, of.rate_ppb, of.cum_e8, of.cum_rest_ppb)
+    return table(_next(of.floor_e8), of.rate_ppb, of.cum_e8, of.cum_rest_ppb)
+
+
+def _next(floor_e8: Int64s) -> Int64s:
+    """The floor above each step, NO_FLOOR above the last."""
+    above = np.full_like(floor_e8, NO_FLOOR)
+    above[:, :-1] = floor_e8[:, 1:]
+    return above
 
 
 def tiers(of: Tiers) -> Int64s:
     high, low = of.initial, of.maintenance
     return table(
-        high.floor_e8,
+        _next(high.floor_e8),
         high.rate_ppb,
         high.cum_e8,
         high.cum_rest_ppb,

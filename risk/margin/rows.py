@@ -13,7 +13,8 @@ from risk.compiled import compiled
 from risk.tables import MAX_RATE_PPB, PPB
 from schemas.units import E8, LIMIT_E8, Floats, Int64s
 
-FLOOR, RATE, CUM, REST, RATE_M, CUM_M, REST_M = range(7)  # tiers [I, K], haircuts [A, K]
+# tiers [I, K] and haircuts [A, K]; NEXT is the floor of the next step
+NEXT, RATE, CUM, REST, RATE_M, CUM_M, REST_M = range(7)
 FEE, FACTOR, FACTOR_M = range(3)  # premiums [I], for the method sqrt
 
 Columns = tuple[Int64s, ...]
@@ -78,7 +79,8 @@ def exact_sums(place: Int64s, values: Int64s, size: int) -> Int64s:
 
 
 # Products of two amounts need 120 bits. Below a quotient is guessed in float64, right to one part
-# in 10^15; what is left of the exact product then fits 64 bits, though the products wrap around.
+# in 10^15; what is left of the exact product is then below 2^53, though the products wrap around
+# 64 bits, and is divided in float64 without loss.
 
 
 @compiled
@@ -89,10 +91,9 @@ def multiply_rows(left: Int64s, right: Int64s, result: Int64s, what: Int64s, cod
         a, b = abs(left[row]), abs(right[row])
         product = abs(float(left[row])) * abs(float(right[row]))
         guess = np.int64(product * 1e-8)
-        rest = a * b - guess * E8
-        more = np.int64(float(rest) * 1e-8)
-        rest += E8 // 2 - more * E8
-        magnitude = guess + more + np.int64(rest >= E8) - np.int64(rest < 0)
+        rest = float(a * b - guess * E8)
+        more = np.floor(rest * 1e-8)
+        magnitude = guess + np.int64(more) + np.int64(rest - more * 1e8 >= 5e7)
         result[row] = magnitude if (left[row] < 0) == (right[row] < 0) else -magnitude
         unfit |= not product <= MOST_PRODUCT
     if unfit:
@@ -117,10 +118,9 @@ def divide(left_e8: int, right_e8: int) -> tuple[int, bool]:
 def charge(amount_e8: int, rate_ppb: int, cum_e8: int, rest_ppb: int) -> int:
     """amount x rate - cum, rounded up to 1e-8; amount 0..1e18, rate 0..4e9."""
     guess = np.int64(float(amount_e8) * float(rate_ppb) * 1e-9)
-    left = amount_e8 * rate_ppb - guess * PPB - rest_ppb
-    more = np.int64(float(left) * 1e-9)
-    left -= more * PPB
-    return int(guess - cum_e8 + more + int(left > 0) - int(left <= -PPB))
+    left = float(amount_e8 * rate_ppb - guess * PPB - rest_ppb)
+    more = np.floor(left * 1e-9)
+    return int(guess - cum_e8 + np.int64(more) + np.int64(left - more * 1e9 > 0))
 
 
 @compiled
@@ -145,7 +145,7 @@ def mark_beyond(values: Int64s, what: Int64s, code: int) -> None:
 def level(amount_e8: int, subject: int | np.uint64, table: Int64s) -> int:
     """The last step whose floor is <= the amount."""
     step = 0
-    while step + 1 < table.shape[1] and amount_e8 >= table[subject, index(step + 1), FLOOR]:
+    while amount_e8 >= table[subject, index(step), NEXT]:
         step += 1
     return step
 

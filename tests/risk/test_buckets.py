@@ -204,6 +204,18 @@ def test_without_such_rules_the_initial_equity_is_the_equity():
     assert margin.initial_equity_e8.tolist() == margin.equity_e8.tolist()
 
 
+@pytest.mark.parametrize("rule", [{}, {"slow_prices": None, "profit_limits": None}])
+def test_states_that_are_done_with_take_the_next_ones(rule):
+    before, after = crowd(1, positions=200, size=30), crowd(2, positions=200, size=30)
+    for first in (before, before._replace(slow_prices=None, profit_limits=None)):
+        sample = after._replace(**rule)
+        held, rules = holdings_of(sample), rules_of(sample)
+        states = evaluate(*held, ints(sample.marks), rules, 30, into=run(first))
+        assert tuple(rows(state) for state in states) == slow.evaluate(sample)
+    with pytest.raises(ValueError, match="states of 200 positions and 30 buckets cannot take"):
+        evaluate(*held, ints(sample.marks), rules, 31, into=run(before))
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

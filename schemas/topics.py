@@ -164,6 +164,15 @@ TOPICS: tuple[Topic, ...] = (
         "delete",
         "open orders of accounts; an exchange that sends none is margined on positions alone",
     ),
+    Topic(
+        19,
+        "deleveraging",
+        "deleveraging",
+        "request_id",
+        "broadcast",
+        "delete",
+        "who could take what an insurance fund cannot carry; asked and answered by workers",
+    ),
 )
 
 BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}

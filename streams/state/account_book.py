@@ -53,6 +53,8 @@ class AccountBook:
             escalated=np.bool_,
             step=np.int64,
             step_deadline_us=np.int64,
+            order_number=np.int64,
+            order_bankruptcy_e8=np.int64,
         )
         self.balances: ColumnTable[int] = ColumnTable(
             bucket=np.int64, asset=np.int64, amount_e8=np.int64

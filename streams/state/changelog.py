@@ -1,6 +1,6 @@
 """One account's whole state as bytes: how the changelog's records are written and read.
 
-A record is little-endian 64-bit words, version 1, or 2 where the account ever had an order:
+A record is little-endian 64-bit words, version 3, or 4 where the account ever had an order:
 
 | words | what |
 | --- | --- |
@@ -8,11 +8,12 @@ A record is little-endian 64-bit words, version 1, or 2 where the account ever h
 | 1 | seal: a hash of all other words and their places |
 | 2-4 | offset behind the last record applied of collateral, transfers, fills |
 | 5 | quarantined at, us |
-| 5 a bucket | pool (32 bits, signed: an instrument's code, -1 cross), stage (8), escalated (8); |
-|  | episode, outputs (32 each); breaches, step (32 each); deadline, us; step deadline, us |
+| 7 a bucket | pool (32 bits, signed: an instrument's code, -1 cross), stage (8), escalated (8); |
+|  | episode, outputs (32 each); breaches, step (32 each); deadline, us; step deadline, us; |
+|  | number of the open liquidation order, 0 none; its bankruptcy price e8 |
 | 2 a balance | bucket's place in the record, asset's code (32 each); amount e8 |
 | 3 a position | bucket's place, instrument's code (32 each); quantity e8; cost e8 |
-| 2 (version 2) | offset behind the last record applied of orders; count of open orders |
+| 2 (version 4) | offset behind the last record applied of orders; count of open orders |
 | 3 an order | bucket's place (31), reduce-only (1), instrument's code (32); hash of its id; |
 |  | what remains e8, negative for an ask |
 
@@ -32,10 +33,11 @@ from streams.state.names import Codes, Names
 from streams.state.open_orders import Orders
 from streams.state.packing import Part, UInt64s, put, seals_of, taken
 
-VERSION, WITH_ORDERS = 1, 2
+VERSION, WITH_ORDERS = 3, 4
 QUARANTINED = 1
-HEAD, BUCKET, BALANCE, POSITION, ORDERS_HEAD, ORDER = 6, 5, 2, 3, 2, 3
+HEAD, BUCKET, BALANCE, POSITION, ORDERS_HEAD, ORDER = 6, 7, 2, 3, 2, 3
 HEAD_OFFSETS = OFFSETS[:3]
+LAST_OF_BUCKET = ("deadline_us", "step_deadline_us", "order_number", "order_bankruptcy_e8")
 REDUCE_ONLY = 31
 """The bit that tells it."""
 NTH = (1 << REDUCE_ONLY) - 1
@@ -232,8 +234,8 @@ def _bucket_words(book: AccountBook, rows: Int64s, names: Names) -> Int64s:
     words[:, 0] = (pool & LOW) | stage << 32 | escalated << 40
     words[:, 1] = columns["episode"][rows] | columns["outputs"][rows] << 32
     words[:, 2] = np.minimum(columns["breaches"][rows], LOW >> 1) | columns["step"][rows] << 32
-    words[:, 3] = columns["deadline_us"][rows]
-    words[:, 4] = columns["step_deadline_us"][rows]
+    for word, column in enumerate(LAST_OF_BUCKET, BUCKET - len(LAST_OF_BUCKET)):
+        words[:, word] = columns[column][rows]
     return words
 
 
@@ -250,8 +252,8 @@ def _load_buckets(
     columns["escalated"][rows] = (words[:, 0] >> 40) & 1
     columns["episode"][rows], columns["outputs"][rows] = words[:, 1] & LOW, words[:, 1] >> 32
     columns["breaches"][rows], columns["step"][rows] = words[:, 2] & LOW, words[:, 2] >> 32
-    columns["deadline_us"][rows] = words[:, 3]
-    columns["step_deadline_us"][rows] = words[:, 4]
+    for word, column in enumerate(LAST_OF_BUCKET, BUCKET - len(LAST_OF_BUCKET)):
+        columns[column][rows] = words[:, word]
     return rows
 
 

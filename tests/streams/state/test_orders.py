@@ -211,16 +211,14 @@ def test_a_changelog_of_before_there_were_orders_is_read() -> None:
     assert len(open_orders_of(again.cycle)[0]) == 1
 
 
-def test_version_2_is_pinned() -> None:
+def test_version_4_is_pinned() -> None:
     """Bytes that were written once must be read for ever."""
     bench, image = Bench(), Image()
     bench.send("orders", order(1, side="SELL", margin_mode="ISOLATED", reduce_only=True))
     write(bench, image)
     words = [f"{int(one):016x}" for one in np.frombuffer(image.records[b"alice"], "<u8")]
     assert words[:1] + words[2:] == [
-        "0000000000010002", "0000000000000000", "0000000000000000", "0000000000000000",
-        "0000000000000000", "0000000000000000", "0000000000000000", "0000000000000000",
-        "0000000000000000", "0000000000000000", "0000000000000001", "0000000000000001",
+        "0000000000010004", *["0000000000000000"] * 11, "0000000000000001", "0000000000000001",
         "0000000080000000", f"{hashed('o-1'):016x}", "fffffffffa0a1f00",
     ]  # fmt: skip
     bench.send("orders", order(1, remaining_e8=0))

@@ -66,19 +66,17 @@ def test_only_touched_accounts_are_written() -> None:
     assert {key for key in written(bench.cycle, 0)[0] if key[:1] != b"\0"} == set()
 
 
-def test_version_1_is_pinned() -> None:
+def test_version_3_is_pinned() -> None:
     """Bytes that were written once must be read for ever."""
     _, image = small()
     word = "{:016x}".format
     words = [word(int(one)) for one in np.frombuffer(image[b"bob"], "<u8")]
     assert words[:1] + words[2:] == [
-        "0001000100020001", "0000000000000002", "0000000000000000", "0000000000000002",
-        "0000000000000000", "00000000ffffffff", "0000000000000000", "0000000000000000",
-        "0000000000000000", "0000000000000000", "0000000000000000", "0000000000000000",
-        "0000000000000000", "0000000000000000", "0000000000000000", "0000000000000000",
+        "0001000100020003", "0000000000000002", "0000000000000000", "0000000000000002",
+        "0000000000000000", "00000000ffffffff", *["0000000000000000"] * 14,
         "000000e8d4a51000", "0000000000000001", "fffffffffa0a1f00", "fffffb73d8c6b000",
     ]  # fmt: skip
-    assert words[1] == "65903b8396edcbb6"
+    assert words[1] == "270c4eb8297c18ad"
 
 
 def test_ids_are_remembered_across_a_restart() -> None:

@@ -33,6 +33,7 @@ class DeadLetterReason(StrEnum):
     DUPLICATE_ID = "DUPLICATE_ID", "Its id was already used by another record."
     WRONG_KEY = "WRONG_KEY", "Its key does not belong to it, or to its partition."
     SETTLED_INSTRUMENT = "SETTLED_INSTRUMENT", "Its instrument is settled and no longer trades."
+    AUCTION_CLOSED = "AUCTION_CLOSED", "It bids in an auction that is over, or never was."
 
 
 class RefusedRecord(ValueError):  # noqa: N818 - a verdict on their bytes, not an error of ours

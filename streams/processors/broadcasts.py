@@ -33,7 +33,9 @@ class Broadcasts:
         funding: Funding,
         letters: DeadLetters,
         catch_up: Callable[[], None],
+        hear: Callable[[dict[str, Any]], None],
     ) -> None:
+        self._hear = hear
         self._ledger = ledger
         self._board = board
         self._funding = funding
@@ -110,6 +112,7 @@ class Broadcasts:
             "risk-params": lambda r: self._ledger.rules.take_risk_params(r, self._board.clock_us),
             "accounts": self._ledger.take_account,
             "funding": self._take_funding,
+            "deleveraging": self._hear,
         }[block.topic]
         for row, record in rows:
             try:

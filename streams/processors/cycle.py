@@ -17,13 +17,17 @@ from streams.processors.broadcasts import Broadcasts, names_unknown
 from streams.processors.dead_letters import DeadLetters
 from streams.processors.liquidation import Decider
 from streams.processors.outputs import Output
-from streams.state.apply_entries import apply_collateral, apply_transfers
+from streams.processors.transfers import Cause, Leg, transfer
+from streams.processors.waterfall import FundRules, Waterfall
+from streams.state.apply_bids import apply_bids
+from streams.state.apply_entries import apply_collateral
 from streams.state.apply_fills import apply_fills
 from streams.state.apply_orders import apply_orders
+from streams.state.apply_transfers import RETURNS, apply_transfers
 from streams.state.changelog import ChangelogError
 from streams.state.funding import Funding
 from streams.state.guards import Limits
-from streams.state.ledger import Applied, FundMovement, Ledger
+from streams.state.ledger import INSURANCE, Applied, FundMovement, Ledger, Returned
 from streams.state.mark_board import MarkBoard
 from streams.state.partition_log import PartitionLog
 from streams.state.rules import Rules
@@ -32,6 +36,7 @@ Apply = Callable[[Ledger, Block, Columns], Applied]
 ACCOUNT_TOPICS: dict[str, Apply] = {
     "collateral": apply_collateral,
     "transfers": apply_transfers,
+    "auction-bids": apply_bids,
     "fills": apply_fills,
     "orders": apply_orders,
 }
@@ -61,6 +66,7 @@ class Cycle:
         catch_up: Callable[[], None] = lambda: None,
         app: str = "plimsoll",
         profile: Profile | None = None,
+        fund_rules: FundRules | None = None,
     ) -> None:
         """`catch_up` reads the broadcast topics to their present end and hands them in; it is
         called before a record is refused for a name that may just have been listed."""
@@ -77,7 +83,10 @@ class Cycle:
         self._position: dict[tuple[str, int], int] = {}
         self.funding = Funding(self.ledger, self.ends)
         self.log = PartitionLog(app, self.ledger, self.funding)
-        self._broadcasts = Broadcasts(self.ledger, self.board, self.funding, self.letters, catch_up)
+        self._waterfall = Waterfall(self.ledger, self.board, fund_rules or FundRules())
+        self._broadcasts = Broadcasts(
+            self.ledger, self.board, self.funding, self.letters, catch_up, self._waterfall.hear
+        )
         self._decided_us = 0
 
     def read_from(self, topic: str, partition: int) -> int | None:
@@ -118,6 +127,8 @@ class Cycle:
             refused.extend(result.refused)
             applied += result.applied
             self._fund(result.fund_movements, block.partition)
+            for one in result.returned:
+                self._outputs.extend(self._back(one, block.partition))
             self._touched.append(result.touched)
             names = columns.data.get("instrument_id", ())
             self._touched.extend(self.funding.settle_late(block.partition, names))
@@ -148,6 +159,7 @@ class Cycle:
         )
         self._touched.clear()
         self._outputs.extend(self.decider.decide(touched))
+        self._outputs.extend(self._waterfall.decide(sorted(self.log.held)))
 
     def take_outputs(self) -> list[Output]:
         """6. What is to be published now."""
@@ -233,11 +245,24 @@ class Cycle:
     def _quarantine(self, block: Block, refused: list[Refusal]) -> None:
         for refusal in refused:
             key = block.keys[refusal.row]
-            if key and refusal.reason is not DeadLetterReason.DUPLICATE_ID:
+            wrong = refusal.reason is not DeadLetterReason.DUPLICATE_ID
+            if key and wrong and block.topic != "auction-bids":
                 name = key.decode(errors="replace")
                 if self.ledger.book.accounts.find(name) is not None:
                     written_us = int(block.timestamps_ms[refusal.row]) * US_PER_MS
                     self.ledger.quarantine(name, block.partition, written_us)
+
+    def _back(self, leg: Returned, partition: int) -> list[Output]:
+        """The transfer that brings a leg that was not taken back to its fund."""
+        there = Leg(
+            INSURANCE + leg.asset,
+            instrument_id=leg.instrument,
+            quantity_e8=leg.quantity_e8,
+            cost_e8=leg.cost_e8,
+        )
+        here = there.to(f"@{RETURNS}:{leg.asset}#{partition}")
+        cause = Cause("RETURN", self.board.clock_us, "", partition)
+        return transfer(self.ledger, cause, f"{leg.transfer_id}/return", [here, there])
 
     def _fund(self, movements: list[FundMovement], partition: int) -> None:
         for one in movements:

@@ -142,4 +142,11 @@ def _record(one: Output, applied: bytes) -> Record:
         ("plimsoll-applied", applied),
         ("plimsoll-version", VERSION),
     ]
-    return Record(one.topic, one.key, encode(BY_NAME[one.topic].record, one.values), headers)
+    value = encode(BY_NAME[one.topic].record, one.values)
+    return Record(one.topic, one.key, value, headers, _slice_partition(one))
+
+
+def _slice_partition(one: Output) -> int | None:
+    """A slice of a system account lives on the partition that its name tells, not its hash."""
+    place = one.key.rpartition("#")[2] if isinstance(one.key, str) and one.key[:1] == "@" else ""
+    return int(place) if one.topic == "transfers" and place.isdecimal() else None

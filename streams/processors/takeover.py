@@ -1,10 +1,12 @@
 """The legs of a takeover: all that a bucket holds goes to the insurance funds, as it stands."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from streams.processors.outputs import Output
+from streams.processors.transfers import Cause, Leg, transfer
 from streams.state.ledger import INSURANCE, Ledger
 
 
@@ -13,57 +15,33 @@ def takeover(ledger: Ledger, about: dict[str, Any], transfer_id: str, now_us: in
 
     A position goes to the fund of its settlement asset, a balance to the fund of its asset. What
     the bucket was worth, above or below zero, goes with them: that is the bankruptcy price,
-    paid in kind. The legs sum to zero by construction; nothing is applied until they are read
-    back from the topic by the owner of each account.
+    paid in kind.
     """
+    legs = []
+    for asset, leg in holdings(ledger, about["row"], about["account_id"], about["bucket"]):
+        legs.append(leg.to(leg.account_id, leg.bucket))
+        legs.append(replace(leg, account_id=INSURANCE + asset, bucket="cross"))
+    cause = Cause("TAKEOVER", now_us, about["source"], about["partition"])
+    return transfer(ledger, cause, transfer_id, legs)
+
+
+def holdings(ledger: Ledger, bucket: int, account_id: str, pool: str) -> list[tuple[str, Leg]]:
+    """All that a bucket (row) holds, each with the asset in which it pays."""
     book, rules = ledger.book, ledger.rules
-    bucket = about["row"]
     positions, balances = book.positions, book.balances
-    moves: list[tuple[str, dict[str, Any]]] = []
+    held: list[tuple[str, Leg]] = []
     for row in np.flatnonzero(positions.live & (positions["bucket"] == bucket)).tolist():
         instrument = int(positions["instrument"][row])
-        asset = rules.assets[int(rules.contracts.settlement[instrument])]
-        moves.append(
-            (
-                asset,
-                {
-                    "instrument_id": rules.instruments[instrument],
-                    "quantity_e8": int(positions["quantity_e8"][row]),
-                    "cost_e8": int(positions["cost_e8"][row]),
-                },
-            )
+        leg = Leg(
+            account_id,
+            pool,
+            instrument_id=rules.instruments[instrument],
+            quantity_e8=int(positions["quantity_e8"][row]),
+            cost_e8=int(positions["cost_e8"][row]),
         )
+        held.append((rules.assets[int(rules.contracts.settlement[instrument])], leg))
     for row in np.flatnonzero(balances.live & (balances["bucket"] == bucket)).tolist():
         asset = rules.assets[int(balances["asset"][row])]
         if amount := int(balances["amount_e8"][row]):
-            moves.append((asset, {"asset": asset, "amount_e8": amount}))
-    legs = []
-    for asset, amounts in moves:
-        legs.append((about["account_id"], about["bucket"], _negative(amounts)))
-        legs.append((INSURANCE + asset, "cross", amounts))
-    empty = {"asset": None, "amount_e8": 0, "instrument_id": None, "quantity_e8": 0, "cost_e8": 0}
-    return [
-        Output(
-            "transfers",
-            account_id,
-            {
-                "event_time": now_us,
-                "account_id": account_id,
-                "transfer_id": transfer_id,
-                "leg": number,
-                "legs": len(legs),
-                "kind": "TAKEOVER",
-                "bucket": pool,
-                **empty,
-                **amounts,
-            },
-            f"{transfer_id}#{number}",
-            about["source"],
-            about["partition"],
-        )
-        for number, (account_id, pool, amounts) in enumerate(legs)
-    ]
-
-
-def _negative(amounts: dict[str, Any]) -> dict[str, Any]:
-    return {k: v if isinstance(v, str) else -v for k, v in amounts.items()}
+            held.append((asset, Leg(account_id, pool, asset=asset, amount_e8=amount)))
+    return held

@@ -1,9 +1,9 @@
 """The book with what is needed to post to it: rules, recent ids, what came in from outside."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from aiokafka.partitioner import murmur2
@@ -14,6 +14,7 @@ from schemas.block import Int64s
 from schemas.dead_letter import DeadLetterReason, Refusal
 from streams.state.account_book import CROSS, AccountBook
 from streams.state.admission import Admission
+from streams.state.funds import Fund
 from streams.state.profiles import load_profile
 from streams.state.recent_ids import RecentIds
 from streams.state.rules import Rules
@@ -41,6 +42,17 @@ class FundMovement:
 
 
 @dataclass(frozen=True, slots=True)
+class Returned:
+    """A leg that its account did not take: the slice `@returns:` of the asset holds it now."""
+
+    transfer_id: str
+    asset: str
+    instrument: str
+    quantity_e8: int
+    cost_e8: int
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """What became of a block: rows applied, rows refused, buckets touched (rows of the book)."""
 
@@ -48,6 +60,18 @@ class Applied:
     refused: list[Refusal]
     touched: Int64s
     fund_movements: list[FundMovement] = field(default_factory=list)
+    returned: list[Returned] = field(default_factory=list)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Of a block that was applied in parts."""
+        return cls(
+            sum(part.applied for part in parts),
+            [one for part in parts for one in part.refused],
+            np.unique(np.concatenate([part.touched for part in parts])),
+            [one for part in parts for one in part.fund_movements],
+            [one for part in parts for one in part.returned],
+        )
 
 
 class Ledger:
@@ -63,6 +87,12 @@ class Ledger:
         self.watched: set[str] = set()
         self.settled: dict[tuple[int, int], tuple[int, int]] = {}
         """(partition, instrument) that was settled there -> at which time us and price e8."""
+        self.funds: dict[str, Fund] = {}
+        """By account: insurance funds of the partitions held that have something under way."""
+        self.awaited: dict[tuple[int, str], set[str]] = defaultdict(set)
+        """(partition, system account) -> legs of its own that were written and not read back."""
+        self.affords: Callable[[Ledger, int, int, int, int], bool] = lambda *_: True
+        """Whether a bucket can take a position: (ledger, bucket, instrument, quantity, cost)."""
         self._order: dict[int, list[dict[str, Any]]] = defaultdict(list)
         self._cleared_us: dict[str, int] = {}
         self._recent: dict[tuple[str, int], RecentIds] = defaultdict(RecentIds)
@@ -169,10 +199,40 @@ class Ledger:
         self.book.drop_partition(partition)
         self.settled = {at: how for at, how in self.settled.items() if at[0] != partition}
         self._order.pop(partition, None)
+        for name in [name for name in self.funds if self.home(name) == partition]:
+            del self.funds[name]
+        for place in [place for place in self.awaited if place[0] == partition]:
+            del self.awaited[place]
         for place in [key for key in self.external_e8 if key[0] == partition]:
             del self.external_e8[place]
         for topic in [key for key in self._recent if key[1] == partition]:
             del self._recent[topic]
+
+    def home(self, account_id: str) -> int:
+        return partition_of(account_id, self.partitions)
+
+    def waterfall_state(self, partition: int) -> dict[str, Any]:
+        """What funds and slices of a partition have under way, in JSON."""
+        funds = {name: one for name, one in self.funds.items() if self.home(name) == partition}
+        return {
+            "funds": {name: one.state() for name, one in funds.items()},
+            "awaited": {
+                name: sorted(legs)
+                for (place, name), legs in self.awaited.items()
+                if place == partition and legs
+            },
+        }
+
+    def restore_waterfall(self, partition: int, state: Mapping[str, Any]) -> None:
+        for name, one in state["funds"].items():
+            self.funds[name] = Fund.of(one)
+        for name, legs in state["awaited"].items():
+            self.awaited[partition, name] = set(legs)
+
+    def read_back(self, partition: int, account_id: str, leg_id: str) -> None:
+        """A leg of a system account was read, applied or not: it is awaited no longer."""
+        if awaited := self.awaited.get((partition, account_id)):
+            awaited.discard(leg_id)
 
     def fund_balance_e8(self, account_id: str, asset: int) -> int:
         """The balance of a system account's cross pool in one asset."""
@@ -186,5 +246,10 @@ class Ledger:
 
 
 def partition_of(key: str, partitions: int) -> int:
-    """The partition of a key, as Kafka's Java client computes it (murmur2)."""
+    """The partition of an account: that of its key, as Kafka's Java client computes it (murmur2).
+
+    A slice of a system account, `@name#3`, lives on the partition that it names.
+    """
+    if key[:1] == "@" and (place := key.rpartition("#")[2]).isdecimal() and int(place) < partitions:
+        return int(place)
     return int((murmur2(key.encode()) & 0x7FFFFFFF) % partitions)

@@ -166,6 +166,7 @@ class PartitionLog:
         for asset, amount_e8 in state["external_e8"].items():
             ledger.external_e8[partition, asset] = amount_e8
         self._funding.restore(partition, state["funding"])
+        ledger.restore_waterfall(partition, state)
         self.held[partition] = Held(
             state["turn"],
             state["accounts"],
@@ -217,6 +218,7 @@ class PartitionLog:
             "letters": held.letters,
             "external_e8": {a: e8 for (number, a), e8 in external.items() if number == partition},
             "funding": self._funding.state(partition),
+            **self._ledger.waterfall_state(partition),
         }
         return PARTITION, VERSION + json.dumps(state).encode()
 

@@ -1,0 +1,72 @@
+"""What the slices of a partition pass on: penalties to the funds, socialised losses to winners."""
+
+import numpy as np
+from risk.liquidation.socialising import shares_e8
+
+from schemas.units import US_PER_MS
+from streams.processors.candidates import gains
+from streams.processors.deleveraging import SOCIALISED
+from streams.processors.outputs import Output
+from streams.processors.transfers import Cause, Leg, transfer
+from streams.state.account_book import CROSS
+from streams.state.ledger import INSURANCE, Ledger
+from streams.state.mark_board import MarkBoard
+
+PENALTIES = "penalties"
+EVERY_US = 1_000 * US_PER_MS
+
+
+class Slices:
+    """Looks at the slices of the partitions held; one transfer of each at a time."""
+
+    def __init__(self, ledger: Ledger, board: MarkBoard) -> None:
+        self._ledger = ledger
+        self._board = board
+        self._swept_us = 0
+
+    def decide(self, partitions: list[int]) -> list[Output]:
+        outputs = []
+        sweeps = self._board.clock_us - self._swept_us >= EVERY_US
+        self._swept_us = self._board.clock_us if sweeps else self._swept_us
+        for partition in partitions:
+            for number, asset in enumerate(self._ledger.rules.assets):
+                loss = f"@{SOCIALISED}:{asset}#{partition}"
+                if (owed_e8 := -self._balance(loss, number)) > 0:
+                    outputs += self._share(loss, (asset, partition), owed_e8)
+                penalties = f"@{PENALTIES}:{asset}#{partition}"
+                if sweeps and (amount_e8 := self._balance(penalties, number)) > 0:
+                    leg = Leg(INSURANCE + asset, asset=asset, amount_e8=amount_e8)
+                    legs = [leg.to(penalties), leg]
+                    outputs += self._transfer("PENALTY", penalties, partition, legs)
+        return outputs
+
+    def _share(self, name: str, place: tuple[str, int], owed_e8: int) -> list[Output]:
+        """The partition's part of a loss among its winners; what they cannot bear goes back."""
+        asset, partition = place
+        winners = gains(self._ledger, self._board, asset, partition)
+        shares = shares_e8(np.array([gain for _, gain in winners], np.int64), owed_e8).tolist()
+        legs = [Leg(name, asset=asset, amount_e8=owed_e8)]
+        for ((account, pool), _), share in zip(winners, shares, strict=True):
+            if share:
+                legs.append(Leg(account, pool, asset=asset, amount_e8=-share))
+        if uncovered_e8 := owed_e8 - sum(shares):
+            legs.append(Leg(INSURANCE + asset, asset=asset, amount_e8=-uncovered_e8))
+        return self._transfer("SOCIALISED_LOSS", name, partition, legs)
+
+    def _balance(self, name: str, asset: int) -> int:
+        """Of a slice that may act; 0 while a leg of its own is awaited."""
+        if self._ledger.book.accounts.find(name) is None:
+            return 0
+        if self._ledger.awaited.get((self._ledger.home(name), name)):
+            return 0
+        return self._ledger.fund_balance_e8(name, asset)
+
+    def _transfer(self, kind: str, name: str, partition: int, legs: list[Leg]) -> list[Output]:
+        book = self._ledger.book
+        row = book.account_rows([name], partition)
+        bucket = book.bucket_rows(row, np.array([CROSS]))[0]
+        book.buckets["episode"][bucket] += 1
+        transfer_id = f"{name}/{book.buckets['episode'][bucket]}"
+        return transfer(
+            self._ledger, Cause(kind, self._board.clock_us, "", partition), transfer_id, legs
+        )

@@ -1,0 +1,77 @@
+"""The legs of a transfer: what leaves one account arrives at another, all in one record set."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from streams.processors.outputs import Output
+from streams.state.ledger import Ledger, partition_of
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One account's part: an amount of an asset, or a position with its cost; signed."""
+
+    account_id: str
+    bucket: str = "cross"
+    asset: str | None = None
+    amount_e8: int = 0
+    instrument_id: str | None = None
+    quantity_e8: int = 0
+    cost_e8: int = 0
+
+    def to(self, account_id: str, bucket: str = "cross") -> Self:
+        """The same arriving there."""
+        return replace(
+            self,
+            account_id=account_id,
+            bucket=bucket,
+            amount_e8=-self.amount_e8,
+            quantity_e8=-self.quantity_e8,
+            cost_e8=-self.cost_e8,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What a transfer follows from: its kind, when, the input, and the partition that decided."""
+
+    kind: str
+    now_us: int
+    source: str
+    partition: int
+
+
+def transfer(ledger: Ledger, cause: Cause, transfer_id: str, legs: list[Leg]) -> list[Output]:
+    """The records of one transfer, whose legs sum to zero by asset and instrument.
+
+    Nothing is applied until they are read back by the owner of each account. Until then the legs
+    of the partition's own system accounts are awaited: those accounts decide nothing meanwhile.
+    """
+    for number, leg in enumerate(legs):
+        home = partition_of(leg.account_id, ledger.partitions)
+        if leg.account_id[:1] == "@" and home == cause.partition:
+            ledger.awaited[home, leg.account_id].add(f"{transfer_id}#{number}")
+    return [
+        Output(
+            "transfers",
+            leg.account_id,
+            {
+                "event_time": cause.now_us,
+                "account_id": leg.account_id,
+                "transfer_id": transfer_id,
+                "leg": number,
+                "legs": len(legs),
+                "kind": cause.kind,
+                "bucket": leg.bucket,
+                "asset": leg.asset,
+                "amount_e8": leg.amount_e8,
+                "instrument_id": leg.instrument_id,
+                "quantity_e8": leg.quantity_e8,
+                "cost_e8": leg.cost_e8,
+            },
+            f"{transfer_id}#{number}",
+            cause.source,
+            cause.partition,
+        )
+        for number, leg in enumerate(legs)
+    ]

@@ -1,0 +1,225 @@
+"""What an insurance fund does with what it took over: carry, auction, hand to winners, share."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from risk.liquidation.fund import ALL, allowance_e8, excess_share, shed_e8
+from risk.liquidation.stages import Stage
+from schemas.units import PPM, US_PER_MS, Int64s
+from streams.processors.auctions import Sale, award, close, open_auctions
+from streams.processors.candidates import answer
+from streams.processors.deleveraging import hand_over, socialise
+from streams.processors.fund_records import question
+from streams.processors.fund_view import FundView, Holding, fund_views
+from streams.processors.outputs import Output
+from streams.processors.slices import Slices
+from streams.state.funds import Fund, Request
+from streams.state.ledger import Ledger
+from streams.state.mark_board import MarkBoard
+
+import numpy as np
+
+REMEMBERED = 256
+"""Questions whose answers are kept: a fund asks for a few instruments at a time."""
+ANSWER_WITHIN_US = 600_000 * US_PER_MS
+"""A question that is older was asked by someone who is long gone."""
+PATIENCE = 10
+"""Times the gathering time after which a question without any answer is given up."""
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FundRules:
+    """How an insurance fund behaves; times in ms of event time."""
+
+    carry_ppm: int = PPM
+    """It carries positions while what it may lose is this part of their maintenance margin."""
+    window_ms: int = 86_400_000
+    window_cap_e8: int = 0
+    """What it may lose in a window, in units of its asset; 0: all it has."""
+    auction_ms: int = 10_000
+    """How long what it cannot carry is for sale; 0: there are no auctions."""
+    auction_sealed: bool = False
+    auction_first: bool = False
+    """Whether all that is taken over is for sale at once, carried or not."""
+    gather_ms: int = 2_000
+    """How long the answers of all partitions are waited for."""
+    retry_ms: int = 10_000
+    """Until what nobody could take is asked for again."""
+
+
+class Waterfall:
+    """The decisions of the funds held here, and this worker's answers to the funds of all."""
+
+    def __init__(self, ledger: Ledger, board: MarkBoard, rules: FundRules) -> None:
+        self._ledger = ledger
+        self._board = board
+        self._rules = rules
+        self._slices = Slices(ledger, board)
+        self._asked: list[Record] = []
+        self._answers: OrderedDict[str, dict[int, Record]] = OrderedDict()
+
+    def hear(self, record: Record) -> None:
+        """Take a record of `deleveraging`: a question to all, or an answer to a fund."""
+        if record["event"] == "ASKED":
+            self._asked.append(record)
+            return
+        answers = self._answers.setdefault(record["request_id"], {})
+        answers[record["partition"]] = record
+        if len(self._answers) > REMEMBERED:
+            self._answers.popitem(last=False)
+
+    def decide(self, partitions: list[int]) -> list[Output]:
+        """One decision of every fund and slice of these partitions, at the board's clock."""
+        outputs: list[Output] = []
+        for asked in self._asked:
+            if self._board.clock_us - asked["event_time"] < ANSWER_WITHIN_US:
+                outputs += [answer(self._ledger, self._board, asked, one) for one in partitions]
+        self._asked.clear()
+        for view in fund_views(self._ledger, self._board):
+            if not self._ledger.awaited.get((view.partition, view.account_id)):
+                outputs += self._decide_fund(view)
+        return outputs + self._slices.decide(partitions)
+
+    def _decide_fund(self, view: FundView) -> list[Output]:
+        now_us, rules = self._board.clock_us, self._rules
+        fund = self._ledger.funds.setdefault(view.account_id, Fund())
+        if now_us - fund.window_us >= rules.window_ms * US_PER_MS:
+            fund.window_us, fund.window_equity_e8 = now_us, view.equity_e8
+        cap_e8 = rules.window_cap_e8 or max(fund.window_equity_e8, 0)
+        allowance = allowance_e8(view.equity_e8, fund.window_equity_e8, cap_e8)
+        if not view.live:
+            return []
+        if fund.requests:
+            outputs = self._settle(view, fund, allowance)
+        elif fund.auctions:
+            outputs = self._auction(view, fund, allowance)
+        elif now_us >= fund.until_us:
+            outputs = self._shed(view, fund, allowance)
+        else:
+            outputs = []
+        self._show(view, fund)
+        if not (fund.requests or fund.auctions or view.holdings or view.equity_e8 < 0):
+            fund.until_us, fund.failed = 0, False
+        return outputs
+
+    def _shed(self, view: FundView, fund: Fund, allowance: int) -> list[Output]:
+        """Begin with what the fund cannot carry; `failed` tells what was tried in vain."""
+        now_us, rules = self._board.clock_us, self._rules
+        sales = self._sales(view, allowance, all_of_it=rules.auction_first and not fund.auctioned)
+        if allowance < 0 and (fund.failed or not sales):
+            return self._ask(view, fund, [Request("", None, 0)])
+        if not sales:
+            return []
+        if rules.auction_ms and allowance > 0 and not fund.auctioned:
+            fund.until_us = now_us + rules.auction_ms * US_PER_MS
+            return open_auctions(
+                self._ledger,
+                view,
+                fund,
+                sales,
+                allowance_e8=allowance,
+                window_us=(now_us, fund.until_us),
+                sealed=rules.auction_sealed,
+            )
+        requests = [
+            Request("", one.instrument, contracts if one.quantity_e8 > 0 else -contracts)
+            for one, contracts in sales
+        ]
+        return self._ask(view, fund, requests)
+
+    def _sales(self, view: FundView, allowance: int, *, all_of_it: bool) -> list[Sale]:
+        """The positions that the fund cannot carry, or all, and how much of each."""
+        share = excess_share(allowance, view.margin_e8, self._rules.carry_ppm)
+        if all_of_it:
+            share = ALL
+        shed = shed_e8(
+            _column(view, "quantity_e8"), share, _column(view, "lot_e8")
+        )
+        pairs = zip(view.holdings, shed.tolist(), strict=True)
+        return [(one, contracts) for one, contracts in pairs if contracts]
+
+    def _auction(self, view: FundView, fund: Fund, allowance: int) -> list[Output]:
+        """Award what meets the price; over when all is sold, time is up or there is no need."""
+        now_us, rules = self._board.clock_us, self._rules
+        sealed = rules.auction_sealed
+        outputs: list[Output] = []
+        for auction in fund.auctions:
+            outputs += award(self._ledger, view, auction, now_us, sealed=sealed)
+        sold = not any(auction.left_e8 for auction in fund.auctions)
+        sales = self._sales(view, allowance, all_of_it=rules.auction_first)
+        needless = allowance <= 0 or not sales
+        if sold or needless or now_us >= fund.until_us:
+            outputs += [close(view, one, now_us, sealed=sealed) for one in fund.auctions]
+            fund.auctions = []
+            fund.auctioned = bool(self._sales(view, allowance, all_of_it=False))
+            offered = rules.auction_first and not fund.auctioned
+            fund.until_us = now_us + rules.retry_ms * US_PER_MS if offered else 0
+        return outputs
+
+    def _ask(self, view: FundView, fund: Fund, requests: list[Request]) -> list[Output]:
+        now_us = self._board.clock_us
+        fund.until_us = now_us + self._rules.gather_ms * US_PER_MS
+        fund.auctioned = False
+        for request in requests:
+            request.request_id = fund.next_id(view.account_id)
+        fund.requests = requests
+        return [question(view, request, now_us) for request in requests]
+
+    def _settle(self, view: FundView, fund: Fund, allowance: int) -> list[Output]:
+        """Act on the answers, once all are there or time is up and some are."""
+        now_us, rules = self._board.clock_us, self._rules
+        answers = [self._answers.get(one.request_id, {}) for one in fund.requests]
+        late_us = now_us - fund.until_us
+        if any(len(one) < self._ledger.partitions for one in answers) and late_us < 0:
+            return []
+        if not any(answers):
+            gone = late_us >= PATIENCE * rules.gather_ms * US_PER_MS
+            return self._ask(view, fund, fund.requests) if gone else []
+        shed = self._sales(view, allowance, all_of_it=False)
+        sales = {one.instrument: (one, contracts) for one, contracts in shed}
+        deficit = max(-allowance, 0)
+        outputs: list[Output] = []
+        for request, told in zip(fund.requests, answers, strict=True):
+            records = list(told.values())
+            if request.instrument is None:
+                outputs += socialise(
+                    self._ledger, view, request, deficit, answers=records, now_us=now_us
+                )
+            elif request.instrument in sales:
+                holding, contracts = sales[request.instrument]
+                part = _part(view, holding, deficit)
+                wanted = (holding, min(contracts, abs(request.quantity_e8)), part)
+                outputs += hand_over(
+                    self._ledger, view, request, wanted, answers=records, now_us=now_us
+                )
+        fund.failed = not outputs and fund.requests[0].instrument is not None
+        shares = fund.failed and deficit > 0
+        fund.until_us = 0 if outputs or shares else now_us + rules.retry_ms * US_PER_MS
+        fund.requests = []
+        return outputs
+
+    def _show(self, view: FundView, fund: Fund) -> None:
+        """The fund's stage, as margin states tell it."""
+        stage = self._ledger.book.buckets["stage"]
+        now = Stage.HEALTHY
+        if fund.requests:
+            now = Stage.DELEVERAGE
+        elif fund.auctions:
+            now = Stage.AUCTION
+        if stage[view.bucket] != now:
+            stage[view.bucket] = now
+            self._ledger.book.touch(np.array([view.bucket]))
+
+
+def _part(view: FundView, holding: Holding, deficit: int) -> int:
+    """A position's part of the deficit, by its margin; the parts sum to at most the deficit."""
+    total = sum(one.margin_e8 for one in view.holdings)
+    if len(view.holdings) == 1 or not total:
+        return deficit
+    return deficit * holding.margin_e8 // total
+
+
+def _column(view: FundView, name: str) -> Int64s:
+    return np.array([getattr(one, name) for one in view.holdings], np.int64)

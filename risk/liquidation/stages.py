@@ -53,6 +53,14 @@ class Stage(IntEnum):
     CALLED = 2
     REDUCING = 3
     TAKEN_OVER = 4
+    AUCTION = 5
+    """Of an insurance fund: what it cannot carry is for sale."""
+    DELEVERAGE = 6
+    """Of an insurance fund: winners are asked to take what it cannot carry."""
+
+
+LADDER = (Stage.HEALTHY, Stage.WARNED, Stage.CALLED, Stage.REDUCING)
+"""Stages in which an account of people is decided upon."""
 
 
 class Action(IntFlag):
@@ -193,7 +201,7 @@ def _decide(
     overdue = (now_us >= watch.deadline_us) & ~watch.escalated & ~call_cured
     next_due = may_act & (now_us >= watch.step_deadline_us)
     last = watch.step >= ladder.max_steps
-    healthy, warned, called, reducing, _ = (watch.stage == stage for stage in Stage)
+    healthy, warned, called, reducing = (watch.stage == stage for stage in LADDER)
     early = healthy | warned | called
     lines: list[tuple[Bools, Bools, Stage, Action]] = [
         (warned | called, ~held, Stage.HEALTHY, Action.CURE),

@@ -52,6 +52,19 @@ class Settings:
     call_ms: int = _setting(300_000, "ms of event time to answer a margin call")
     step_ms: int = _setting(1_000, "ms of event time to answer a liquidation order")
     max_steps: int = _setting(4, "liquidation orders before a takeover")
+    fund_carry_ppm: int = _setting(
+        1_000_000, "ppm of maintenance margin that an insurance fund must have to carry a position"
+    )
+    fund_window_ms: int = _setting(
+        86_400_000, "ms of event time over which a fund's loss is capped"
+    )
+    fund_cap: int = _setting(0, "most that a fund may lose in it, whole units of its asset; 0: any")
+    auction_ms: int = _setting(
+        10_000, "ms for which a fund sells what it cannot carry; 0: it does not"
+    )
+    auction_sealed: str = _setting("no", "yes: bids are awarded at the close, the best first")
+    auction_first: str = _setting("no", "yes: a fund sells at once all that it takes over")
+    gather_ms: int = _setting(2_000, "ms to wait for all partitions' candidates for deleveraging")
 
     @staticmethod
     def read(environment: Mapping[str, str] | None = None, **given: Any) -> "Settings":

@@ -1,8 +1,8 @@
 """Auctions of what an insurance fund cannot carry: opened, awarded, closed."""
 
 import numpy as np
-from risk.liquidation.auction import award_e8, price_at
 
+from risk.liquidation.auction import award_e8, price_at
 from streams.processors.fund_records import auction_record, cause, order
 from streams.processors.fund_view import FundView, Holding, value_e8
 from streams.processors.outputs import Output

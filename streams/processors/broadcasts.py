@@ -32,6 +32,7 @@ class Broadcasts:
         board: MarkBoard,
         funding: Funding,
         letters: DeadLetters,
+        *,
         catch_up: Callable[[], None],
         hear: Callable[[dict[str, Any]], None],
     ) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from zlib import crc32
 
 import numpy as np
@@ -16,6 +17,7 @@ from schemas.units import US_PER_MS
 from streams.processors.broadcasts import Broadcasts, names_unknown
 from streams.processors.dead_letters import DeadLetters
 from streams.processors.liquidation import Decider
+from streams.processors.margin import affords
 from streams.processors.outputs import Output
 from streams.processors.transfers import Cause, Leg, transfer
 from streams.processors.waterfall import FundRules, Waterfall
@@ -83,9 +85,15 @@ class Cycle:
         self._position: dict[tuple[str, int], int] = {}
         self.funding = Funding(self.ledger, self.ends)
         self.log = PartitionLog(app, self.ledger, self.funding)
+        self.ledger.affords = partial(affords, self.ledger, self.board)
         self._waterfall = Waterfall(self.ledger, self.board, fund_rules or FundRules())
         self._broadcasts = Broadcasts(
-            self.ledger, self.board, self.funding, self.letters, catch_up, self._waterfall.hear
+            self.ledger,
+            self.board,
+            self.funding,
+            self.letters,
+            catch_up=catch_up,
+            hear=self._waterfall.hear,
         )
         self._decided_us = 0
 

@@ -1,12 +1,12 @@
 """Hands what an insurance fund cannot carry to winners, and shares the loss that is left."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+
 from risk.liquidation.deleveraging import concessions_e8, order, take_e8
 from risk.liquidation.socialising import shares_e8
-
 from streams.processors.fund_records import cause
 from streams.processors.fund_records import order as order_record
 from streams.processors.fund_view import FundView, Holding, value_e8
@@ -108,5 +108,5 @@ def _gain(ledger: Ledger, holding: Holding, one: Record, taken_e8: int) -> int:
     return int(whole * taken_e8 // abs(quantity_e8))
 
 
-def _pairs(ranked: list[Record], taken_e8: Any) -> zip[tuple[Record, int]]:
+def _pairs(ranked: list[Record], taken_e8: Any) -> Iterator[tuple[Record, int]]:
     return zip(ranked, taken_e8.tolist(), strict=True)

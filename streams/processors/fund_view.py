@@ -42,8 +42,11 @@ class FundView:
     """All that its equity rests on may liquidate."""
 
 
-def fund_views(ledger: Ledger, board: MarkBoard) -> list[FundView]:
-    """The funds of the partitions held that hold positions, owe money or have something open."""
+def fund_views(ledger: Ledger, board: MarkBoard, *, idle: bool) -> list[FundView]:
+    """The funds of the partitions held that hold positions, owe money or have something open.
+
+    All of them where `idle`.
+    """
     book, rules = ledger.book, ledger.rules
     found = []
     for number, asset in enumerate(rules.assets):
@@ -54,7 +57,7 @@ def fund_views(ledger: Ledger, board: MarkBoard) -> list[FundView]:
         bucket = int(book.bucket_rows(np.array([row]), np.array([CROSS]))[0])
         owes = ledger.fund_balance_e8(name, number) < 0
         holds = bool((book.positions.live & (book.positions["bucket"] == bucket)).any())
-        if owes or holds or name in ledger.funds:
+        if idle or owes or holds or name in ledger.funds:
             found.append(_view(ledger, board, number, bucket))
     return found
 

@@ -200,3 +200,25 @@ def pool_name(ledger: Ledger, bucket: int) -> str:
     """How records name a bucket: cross, or its isolated instrument."""
     instrument = int(ledger.book.buckets["instrument"][bucket])
     return "cross" if instrument == CROSS else ledger.rules.instruments[instrument]
+
+
+def affords(ledger: Ledger, board: MarkBoard, bucket: int, position: tuple[int, int, int]) -> bool:
+    """Whether a bucket meets its initial margin with a position more: instrument, quantity, cost.
+
+    Only a bucket that was neither called nor quarantined at the last decision, and on live marks.
+    """
+    book, (instrument, quantity_e8, cost_e8) = ledger.book, position
+    at = np.array([bucket])
+    called = book.buckets["stage"][bucket] >= Stage.CALLED
+    if called or ledger.exempt(book.buckets["account"][at])[0]:
+        return False
+    row = book.position_rows(at, np.array([instrument]))[0]
+    held = book.positions
+    held["quantity_e8"][row] += quantity_e8
+    held["cost_e8"][row] += cost_e8
+    evaluated = evaluate(ledger, board, at)
+    held["quantity_e8"][row] -= quantity_e8
+    held["cost_e8"][row] -= cost_e8
+    state = evaluated.state
+    meets = state.initial_equity_e8[0] >= state.initial_margin_e8[0]
+    return bool(meets and evaluated.guard[0] == Guard.LIVE)

@@ -1,8 +1,8 @@
 """What the slices of a partition pass on: penalties to the funds, socialised losses to winners."""
 
 import numpy as np
-from risk.liquidation.socialising import shares_e8
 
+from risk.liquidation.socialising import shares_e8
 from schemas.units import US_PER_MS
 from streams.processors.candidates import gains
 from streams.processors.deleveraging import SOCIALISED

@@ -4,6 +4,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from risk.liquidation.fund import ALL, allowance_e8, excess_share, shed_e8
 from risk.liquidation.stages import Stage
 from schemas.units import PPM, US_PER_MS, Int64s
@@ -17,8 +19,6 @@ from streams.processors.slices import Slices
 from streams.state.funds import Fund, Request
 from streams.state.ledger import Ledger
 from streams.state.mark_board import MarkBoard
-
-import numpy as np
 
 REMEMBERED = 256
 """Questions whose answers are kept: a fund asks for a few instruments at a time."""
@@ -45,7 +45,7 @@ class FundRules:
     """Whether all that is taken over is for sale at once, carried or not."""
     gather_ms: int = 2_000
     """How long the answers of all partitions are waited for."""
-    retry_ms: int = 10_000
+    retry_ms: int = 2_000
     """Until what nobody could take is asked for again."""
 
 
@@ -77,7 +77,8 @@ class Waterfall:
             if self._board.clock_us - asked["event_time"] < ANSWER_WITHIN_US:
                 outputs += [answer(self._ledger, self._board, asked, one) for one in partitions]
         self._asked.clear()
-        for view in fund_views(self._ledger, self._board):
+        capped = self._rules.window_cap_e8 > 0  # what it has when a window begins must be known
+        for view in fund_views(self._ledger, self._board, idle=capped):
             if not self._ledger.awaited.get((view.partition, view.account_id)):
                 outputs += self._decide_fund(view)
         return outputs + self._slices.decide(partitions)
@@ -134,9 +135,7 @@ class Waterfall:
         share = excess_share(allowance, view.margin_e8, self._rules.carry_ppm)
         if all_of_it:
             share = ALL
-        shed = shed_e8(
-            _column(view, "quantity_e8"), share, _column(view, "lot_e8")
-        )
+        shed = shed_e8(_column(view, "quantity_e8"), share, _column(view, "lot_e8"))
         pairs = zip(view.holdings, shed.tolist(), strict=True)
         return [(one, contracts) for one, contracts in pairs if contracts]
 

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 from risk.liquidation.stages import Ladder
+from schemas.units import E8
 from streams.base.settings import Settings
+from streams.processors.waterfall import FundRules
 from streams.state.guards import Limits
 from streams.transport.publisher import Publisher
 from streams.transport.transaction import Journal, PlainJournal, TransactionJournal
@@ -32,4 +34,17 @@ def ladder(settings: Settings) -> Ladder:
         call_ms=settings.call_ms,
         step_ms=settings.step_ms,
         max_steps=settings.max_steps,
+    )
+
+
+def fund_rules(settings: Settings) -> FundRules:
+    """How the insurance funds behave."""
+    return FundRules(
+        carry_ppm=settings.fund_carry_ppm,
+        window_ms=settings.fund_window_ms,
+        window_cap_e8=settings.fund_cap * E8,
+        auction_ms=settings.auction_ms,
+        auction_sealed=settings.auction_sealed == "yes",
+        auction_first=settings.auction_first == "yes",
+        gather_ms=settings.gather_ms,
     )

@@ -20,7 +20,7 @@ from streams.processors.report import report
 from streams.processors.shards import Shards
 from streams.processors.warm_up import warm_up
 from streams.run.ownership import Ownership
-from streams.run.parts import journals, ladder, limits
+from streams.run.parts import fund_rules, journals, ladder, limits
 from streams.run.recovery import Inputs, Recovery
 from streams.run.topics import changelog_topic
 from streams.run.vitals import Vitals
@@ -71,6 +71,7 @@ class Worker:
             settings.partitions,
             ladder=ladder(settings),
             limits=limits(settings),
+            fund_rules=fund_rules(settings),
             profile=load_profile(settings.profile),
             letters=DeadLetters(settings.dead_letter_limit),
             catch_up=self._read_broadcast_to_end,

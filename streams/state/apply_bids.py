@@ -25,27 +25,28 @@ def apply_bids(ledger: Ledger, block: Block, columns: Columns) -> Applied:
     admission.require_key(block.keys, data["account_id"])
     ledger.require_partition(admission, block.partition)
     admission.require_time()
-    for field, reason in (
-        ("price_e8", Reason.NON_POSITIVE_PRICE),
-        ("quantity_e8", Reason.NON_POSITIVE_QUANTITY),
-    ):
-        admission.require(
-            data[field] > 0, reason, lambda row, of=field: f"{of} {data[of][row]} is not positive"
-        )
+    price, quantity = data["price_e8"], data["quantity_e8"]
+    admission.require(
+        price > 0,
+        Reason.NON_POSITIVE_PRICE,
+        lambda row: f"price_e8 {price[row]} is not positive",
+    )
+    admission.require(
+        quantity > 0,
+        Reason.NON_POSITIVE_QUANTITY,
+        lambda row: f"quantity_e8 {quantity[row]} is not positive",
+    )
+    for field in ("price_e8", "quantity_e8"):
         admission.require_range(field)
     applied = 0
     for row in np.flatnonzero(admission.ok).tolist():
         auction = _auction(ledger, data["account_id"][row], data["auction_id"][row])
-        bid = Bid(
-            data["bid_id"][row],
-            data["bidder"][row],
-            int(data["price_e8"][row]),
-            int(data["quantity_e8"][row]),
-        )
+        bid = Bid(data["bid_id"][row], data["bidder"][row], int(price[row]), int(quantity[row]))
         wrong = next(_wrong(ledger, auction, bid), None)
         if wrong is not None:
             holds = np.arange(len(columns)) != row
-            admission.require(holds, wrong[0], lambda _, why=wrong[1]: why)
+            reason, why = wrong
+            admission.require(holds, reason, lambda _: why)  # noqa: B023 - called at once
         elif auction is not None:
             auction.bids.append(bid)
             auction.heard.append(bid.bid_id)

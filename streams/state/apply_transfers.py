@@ -87,8 +87,9 @@ def _turned_away(
             continue
         number = ledger.rules.number[instrument]
         amounts = int(data["quantity_e8"][row]), int(data["cost_e8"][row])
-        takes = _closes if data["kind"][row] == DELEVERAGE else ledger.affords
-        if takes(ledger, int(buckets[place]), number, *amounts):
+        bucket, position = int(buckets[place]), (number, *amounts)
+        closes = data["kind"][row] == DELEVERAGE
+        if _closes(ledger, bucket, position) if closes else ledger.affords(bucket, position):
             continue
         asset = ledger.rules.assets[int(ledger.rules.contracts.settlement[number])]
         buckets[place] = ledger.book.system_bucket(f"@{RETURNS}:{asset}", partition)
@@ -96,12 +97,12 @@ def _turned_away(
     return returned
 
 
-def _closes(ledger: Ledger, bucket: int, instrument: int, quantity_e8: int, cost_e8: int) -> bool:
+def _closes(ledger: Ledger, bucket: int, position: tuple[int, int, int]) -> bool:
     """Whether a position of the bucket is closed by that quantity without a loss at that cost.
 
     Not where the bucket is being liquidated itself: an order of its own may be filled meanwhile.
     """
-    book = ledger.book
+    book, (instrument, quantity_e8, cost_e8) = ledger.book, position
     if book.buckets["stage"][bucket] >= Stage.REDUCING:
         return False
     row = book.position_rows(np.array([bucket]), np.array([instrument]))[0]

@@ -91,8 +91,8 @@ class Ledger:
         """By account: insurance funds of the partitions held that have something under way."""
         self.awaited: dict[tuple[int, str], set[str]] = defaultdict(set)
         """(partition, system account) -> legs of its own that were written and not read back."""
-        self.affords: Callable[[Ledger, int, int, int, int], bool] = lambda *_: True
-        """Whether a bucket can take a position: (ledger, bucket, instrument, quantity, cost)."""
+        self.affords: Callable[[int, tuple[int, int, int]], bool] = lambda *_: True
+        """Whether a bucket can take a position more: its instrument, quantity and cost."""
         self._order: dict[int, list[dict[str, Any]]] = defaultdict(list)
         self._cleared_us: dict[str, int] = {}
         self._recent: dict[tuple[str, int], RecentIds] = defaultdict(RecentIds)

@@ -3,6 +3,8 @@
 Prices and quantities are integers at 1e-8, times microseconds of event time.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from schemas.units import Int64s
@@ -64,3 +66,40 @@ def award_e8(
         awarded[row] = min(int(bid_quantity_e8[row]), quantity_e8)
         quantity_e8 -= int(awarded[row])
     return awarded
+
+
+@dataclass(frozen=True, slots=True)
+class ForSale:
+    """An account in an auction of its whole book by shares, in one currency; float64."""
+
+    mark_to_market: float
+    maintenance_margin: float  # net: negative where the account is short of it
+    reserved: float = 0.0  # cash of earlier bids, which is not for sale
+
+    def buffer_margin(self, buffer: float) -> float:
+        """What the auction must bring to 0: margin with a buffer of its distance to the value."""
+        return self.maintenance_margin + buffer * (self.maintenance_margin - self.mark_to_market)
+
+    def largest_share(self, buffer: float, discount: float) -> float:
+        """Share of the book whose sale brings the buffer margin to exactly 0.
+
+        f = BM / (BM - MtM d - R (1 - d)) with d the discount on the value, R what is reserved; all
+        of it where the value is not positive. Source: Derive.
+        """
+        margin = self.buffer_margin(buffer)
+        worth = self.mark_to_market * discount + self.reserved * (1 - discount)
+        return min(max(margin / (margin - worth), 0.0), 1.0) if worth > 0 else 1.0
+
+    def bid_price(self, share: float, discount: float) -> float:
+        """What a bidder pays for a share of the book."""
+        return (self.mark_to_market - self.reserved) * discount * share
+
+    def after_bid(self, share: float, discount: float) -> "ForSale":
+        """The account once a share is sold: its payment is reserved, the rest is held as before."""
+        paid, reserved = self.bid_price(share, discount), self.reserved
+        kept = 1 - share
+        return ForSale(
+            reserved + (self.mark_to_market - reserved) * kept + paid,
+            reserved + (self.maintenance_margin - reserved) * kept + paid,
+            reserved + paid,
+        )

@@ -8,8 +8,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from risk.holdings import Bools
 from risk.margin.weights import Number
 from schemas.units import Floats, Int64s
+
+
+def candidates(quantity_e8: Int64s, profit_e8: Int64s, against: int) -> Int64s:
+    """Rows [P] that may be closed against a position of that sign: the other side, in profit."""
+    opposite = np.sign(quantity_e8) == -np.sign(against)
+    return np.flatnonzero(opposite & (profit_e8 > 0))
 
 
 def score(profit: Number, value: Number, equity: Number, notional: Number) -> Floats:
@@ -28,9 +35,30 @@ def score(profit: Number, value: Number, equity: Number, notional: Number) -> Fl
     return np.where(np.isnan(ranked), 0.0, ranked)
 
 
+def wallet_score(
+    profit: Number, wallet: Number, margin_ratio: Number, *, least_wallet: float = 1.0
+) -> tuple[Floats, Floats]:
+    """Return on the wallet, and that times the margin ratio, by which users are told their place.
+
+    max(0, profit) / max(1, wallet), margin ratio = maintenance margin / (wallet + profit).
+    Source: Binance's published quantile.
+    """
+    earned = np.maximum(profit, 0) / np.maximum(wallet, least_wallet)
+    return np.asarray(earned), np.asarray(earned * margin_ratio)
+
+
 def order(score: Floats, account: Sequence[str]) -> Int64s:
     """Indices of the candidates [C], highest score first, ties by account id, then as given."""
     return np.lexsort((np.array(account, np.str_), -score))
+
+
+def acceptable(price_e8: Int64s, bankruptcy_price_e8: Int64s, long: Bools) -> Bools:
+    """Whether each candidate [C] can bear a price: it is no worse than its own bankruptcy.
+
+    A long sells and needs at least its bankruptcy price, a short buys and needs at most that.
+    Otherwise the deficit would only move from one account to another. Source: dYdX v4.
+    """
+    return np.where(long, price_e8 >= bankruptcy_price_e8, price_e8 <= bankruptcy_price_e8)
 
 
 def take_e8(available_e8: Int64s, needed_e8: int) -> Int64s:
@@ -38,7 +66,7 @@ def take_e8(available_e8: Int64s, needed_e8: int) -> Int64s:
 
     `available_e8` [C], never negative. The sum is min(needed, all there is).
     """
-    return _in_turn(available_e8, needed_e8)
+    return in_turn_e8(available_e8, needed_e8)
 
 
 def concessions_e8(taken_e8: Int64s, room_e8: Int64s, deficit_e8: int) -> Int64s:
@@ -48,18 +76,18 @@ def concessions_e8(taken_e8: Int64s, room_e8: Int64s, deficit_e8: int) -> Int64s
     is no room). What is left over goes to those with room, first in rank first. The sum is
     min(deficit, all room).
     """
-    rooms = room_e8.clip(min=0).tolist()
+    rooms = room_e8.clip(min=0)
     total = sum(taken_e8.tolist()) or 1
-    given = [
+    shares = [
         min(deficit_e8 * taken // total, room)
-        for taken, room in zip(taken_e8.tolist(), rooms, strict=True)
+        for taken, room in zip(taken_e8.tolist(), rooms.tolist(), strict=True)
     ]
-    shares = np.array(given, np.int64)
-    return shares + _in_turn(np.array(rooms, np.int64) - shares, deficit_e8 - sum(given))
+    given_e8 = np.array(shares, np.int64)
+    return given_e8 + in_turn_e8(rooms - given_e8, deficit_e8 - sum(shares))
 
 
-def _in_turn(room_e8: Int64s, amount_e8: int) -> Int64s:
-    """An amount filled into rooms one after the other, each as far as it goes."""
+def in_turn_e8(room_e8: Int64s, amount_e8: int) -> Int64s:
+    """An amount filled into rooms [C], never negative, one after the other as far as it goes."""
     filled = []
     for room in room_e8.tolist():
         filled.append(min(room, amount_e8))

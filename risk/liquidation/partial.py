@@ -30,9 +30,7 @@ def swap_release(
     the swap makes the account worse. Source: Drift v2.
     """
     given = np.divide(np.multiply(asset_weight, asset_multiplier), liability_multiplier)
-    if grain:
-        given = np.floor(given / grain + ON_GRAIN) * grain
-    return np.asarray(liability_weight - given)
+    return np.asarray(liability_weight - _down(given, grain))
 
 
 def liability_to_take(
@@ -75,14 +73,31 @@ def affordable_insurance_fee(
 
 
 def allowed_share(
-    shortfall: Number, elapsed: Number, *, initial: float, duration: float, full_below: float
+    shortfall: Number,
+    elapsed: Number,
+    *,
+    initial: float,
+    duration: float,
+    full_below: float,
+    grain: float = 0,
 ) -> Floats:
     """Share of a shortfall that may be liquidated by now: min(1, initial + elapsed / duration).
 
     All of one below `full_below`. Source: Drift v2.
     """
-    share = np.minimum(1, initial + np.divide(elapsed, duration))
+    share = np.minimum(1, initial + _down(np.divide(elapsed, duration), grain))
     return np.where(np.less(shortfall, full_below), 1.0, share)
+
+
+def share_left(shortfall: Number, freed: Number, allowed: Number, *, grain: float = 0) -> Floats:
+    """Share of a present shortfall that may be liquidated now, what was freed before it counted in.
+
+    max(0, (shortfall + freed) x allowed - freed) / shortfall, never above 1; 0 where there is no
+    shortfall. Source: Drift v2.
+    """
+    due = np.maximum(np.multiply(np.add(shortfall, freed), allowed) - freed, 0)
+    share = np.divide(due, shortfall, out=np.zeros(due.shape), where=np.greater(shortfall, 0))
+    return _down(np.minimum(share, 1), grain)
 
 
 def window_limit(
@@ -124,6 +139,28 @@ def throttled(
     return np.array(after)
 
 
+def disposal_e8(
+    quantity_e8: Int64s,
+    available_e8: Int64s,
+    lot_e8: Int64s,
+    *,
+    share_ppm: int,
+    depth_ppm: int,
+    full_below_e8: int = 0,
+) -> Int64s:
+    """Contracts of each position [P] to dispose of in one step, positive, at most all of it.
+
+    A share of the position, all of one up to `full_below`; at most a share of what the book has
+    for it, `available_e8`. Both in whole lots, rounded up, so that no position is too small to
+    go. Exact integers. Source: Vega.
+    """
+    held_e8 = np.abs(quantity_e8)
+    wanted_e8 = np.where(held_e8 <= full_below_e8, held_e8, -portion_e8(-held_e8, share_ppm))
+    most_e8 = -portion_e8(-available_e8, depth_ppm)
+    lots = -(-np.minimum(wanted_e8, most_e8) // lot_e8)
+    return np.minimum(lots * lot_e8, held_e8)
+
+
 def liquidation_reward(notional: Floats, rate: Floats, *, lowest: float, highest: float) -> float:
     """Reward for liquidating a whole account: the sum of notional x rate within its bounds."""
     return float(np.clip(notional @ rate, lowest, highest))
@@ -145,3 +182,8 @@ def insurance_payment_e8(
     """
     excess_e8 = fill_quote_e8 - bankruptcy_quote_e8
     return np.asarray(np.minimum(excess_e8, portion_e8(np.abs(fill_quote_e8), fee_ppm)))
+
+
+def _down(value: Floats, grain: float) -> Floats:
+    """The value rounded down to the grain; within 1e-9 of a grain below it, it is that one."""
+    return np.asarray(np.floor(value / grain + ON_GRAIN) * grain if grain else value)

@@ -1,34 +1,35 @@
-"""dYdX v4: margin rates, bankruptcy quote, fillable price and what the insurance fund receives."""
+"""dYdX v4: margin rates, bankruptcy and fillable prices, the insurance fund, deleveraging."""
 
 from typing import Any
 
 import numpy as np
 
 from risk.holdings import Balances, Positions, Tiers
+from risk.liquidation.deleveraging import acceptable
 from risk.liquidation.partial import insurance_payment_e8
 from risk.liquidation.sizing import Sizing, raw_prices
 from risk.margin.buckets import evaluate
 from risk.margin.open_interest import initial_rate_ppm, lift_ppm, maintenance_rate_ppm
 from risk.margin.tiers import requirement
-from risk.valuation import contract_value
-from schemas.units import PPM
+from risk.valuation import contract_value, sum_by
+from schemas.units import E8, PPM
 from tests.conformance.translate import amount, column, linear_rules, number, ppm
 
 
 def answer(case: dict[str, Any]) -> dict[str, Any] | None:
     inputs, expected = case["inputs"], case["expected"]
-    if "bankruptcy_quote_amount" in expected:
-        return {"bankruptcy_quote_amount": number(_bankruptcy_quote(inputs)[0])}
-    if "limit_price" in expected:
-        fillable, _ = _prices(inputs)
-        return {"limit_price": float(fillable[0]) / 1e8}
-    if "initial_margin_quantums" in expected:
-        return _initial(inputs)
-    if "imf_ppm" in expected:
-        return _initial_rate(inputs)
-    if "maintenance_margin_ppm" in expected:
-        return _maintenance_rate(inputs)
-    return _insurance(inputs) if "insurance_fund_delta" in expected else None
+    if "offsetting" in inputs:
+        return _deleveraging(inputs)
+    kinds = {
+        "bankruptcy_quote_amount": _bankruptcy,
+        "limit_price": _fillable,
+        "initial_margin_quantums": _initial,
+        "imf_ppm": _initial_rate,
+        "maintenance_margin_ppm": _maintenance_rate,
+        "insurance_fund_delta": _insurance,
+    }
+    found = [kind for name, kind in kinds.items() if name in expected]
+    return found[0](inputs) if found else None
 
 
 def _prices(inputs: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -53,6 +54,15 @@ def _prices(inputs: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
+def _fillable(inputs: dict[str, Any]) -> dict[str, Any]:
+    fillable, _ = _prices(inputs)
+    return {"limit_price": float(fillable[0]) / E8}
+
+
+def _bankruptcy(inputs: dict[str, Any]) -> dict[str, Any]:
+    return {"bankruptcy_quote_amount": number(_bankruptcy_quote(inputs)[0])}
+
+
 def _bankruptcy_quote(inputs: dict[str, Any]) -> np.ndarray:
     _, bankruptcy = _prices(inputs)
     quote, _ = contract_value(
@@ -74,6 +84,42 @@ def _insurance(inputs: dict[str, Any]) -> dict[str, Any]:
     )
     paid = insurance_payment_e8(fill, bankruptcy, ppm(inputs["max_liquidation_fee_rate"]))
     return {"insurance_fund_delta": number(paid[0])}
+
+
+def _alone(inputs: dict[str, Any], account: dict[str, Any]) -> np.ndarray:
+    """Bankruptcy price of an account's one position: it bears all equity, whatever its margin."""
+    held = {
+        "market": "",
+        "size": account["position"],
+        "oracle_price": inputs["oracle_price"],
+        "imr": 1,
+        "maintenance_fraction_of_imr": 1,
+    }
+    whole = {"quote_balance": account["cash"], "positions": [held], "close_market": ""}
+    _, bankruptcy = _prices(whole)
+    return np.rint(bankruptcy).astype(np.int64)
+
+
+def _deleveraging(inputs: dict[str, Any]) -> dict[str, Any]:
+    """A trade of both accounts at the bankruptcy price of the liquidated one."""
+    liquidated, offsetting = inputs["liquidated"], inputs["offsetting"]
+    price, limit = _alone(inputs, liquidated), _alone(inputs, offsetting)
+    if not acceptable(price, limit, np.array([offsetting["position"] > 0])).all():
+        return {"allowed": False, "reason": "bankruptcy prices do not overlap"}
+    bought = amount(inputs["delta"]) * -np.sign(amount(liquidated["position"]))
+    paid, _ = contract_value(np.array([False]), amount(1), bought, price)
+    cash = amount(liquidated["cash"], offsetting["cash"])
+    row = np.arange(2).repeat(2)
+    after = sum_by(row, np.stack((cash, np.concatenate((-paid, paid))), axis=1).ravel(), 2)
+    size = np.concatenate((amount(liquidated["position"]), bought))
+    return {
+        "transfer_price": number(price[0]),
+        "quote_transfer": abs(number(paid[0])),
+        "liquidated_cash": number(after[0]),
+        "offset_cash": number(after[1]),
+        "liquidated_position": number(sum_by(size * 0, size, 1)[0]),
+        "allowed": True,
+    }
 
 
 def _open_interest(inputs: dict[str, Any]) -> list[np.ndarray]:

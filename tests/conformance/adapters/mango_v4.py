@@ -1,10 +1,15 @@
-"""Mango v4: health of a cross account with tokens, one perpetual and spot order funds."""
+"""Mango v4: health of a cross account, its partial liquidation, and the split of a loss.
+
+The weights of its tokens are 1 where a case names none.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from risk.liquidation.bankruptcy import Fund, Loss, split
+from risk.liquidation.restoring import Holding, Perpetual, Token, restored
 from risk.margin.health import (
     Crowding,
     Kind,
@@ -16,6 +21,7 @@ from risk.margin.health import (
     weighing,
 )
 
+HALF_A_UNIT = 0.5  # what health may lack and still count as restored
 LEGS = ("base", "quote")
 KINDS = {
     "init_health": (Kind.INITIAL, "init"),
@@ -26,10 +32,56 @@ KINDS = {
 
 def answer(case: dict[str, Any]) -> dict[str, Any] | None:
     inputs, expected = case["inputs"], case["expected"]
+    if "max_base" in inputs:
+        return _liquidation(inputs)
+    if "max_liab_transfer" in inputs:
+        return _bankruptcy(inputs)
     asked = [name for name in KINDS if name in expected]
     if not asked:
         return None
     return {name: _health(inputs, *KINDS[name]) for name in asked}
+
+
+def _liquidation(inputs: dict[str, Any]) -> dict[str, Any]:
+    """A lot is a unit; all prices are one."""
+    price = inputs["prices"]
+    left = restored(
+        Holding(inputs["settle_token"], inputs["perp_base"], inputs["perp_quote"]),
+        inputs["other_token"] * price,
+        token=Token(price, price),
+        perpetual=Perpetual(
+            price,
+            inputs["base_asset_weight"],
+            inputs["base_liab_weight"],
+            inputs["overall_asset_weight"],
+            settlement_fee=inputs["positive_pnl_liq_fee"],
+        ),
+        most_lots=inputs["max_base"],
+        most_settled=inputs["max_pnl"],
+        slack=HALF_A_UNIT,
+    )
+    return {"settle_token": left.balance, "perp_base": left.lots, "perp_quote": left.quote}
+
+
+def _bankruptcy(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Their accounts at the end, from who bore what."""
+    price, balance, pnl = inputs["settle_price"], inputs["settle_token"], inputs["perp_pnl"]
+    token = Token(price * inputs["settle_asset_weight"], price * inputs["settle_liab_weight"])
+    fund = Fund(inputs["insurance_fund"], inputs["insurance_price"] / price)
+    try:
+        loss = Loss(-pnl, inputs["settle_limit"], inputs["max_liab_transfer"])
+        borne = split(loss, balance, inputs["other_health"], token, fund)
+    except ValueError:
+        return {"success": False}
+    return {
+        "success": True,
+        "liqee_settle_token": balance - borne.settled,
+        "liqee_perp": pnl + borne.settled + borne.insured + borne.socialised,
+        "liqor_settle_token": borne.settled,
+        "liqor_perp": -borne.settled - borne.insured,
+        "liqor_insurance": float(borne.units),
+        "socialized_loss": borne.socialised,
+    }
 
 
 def _health(inputs: dict[str, Any], kind: Kind, side: str) -> float:

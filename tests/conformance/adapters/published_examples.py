@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from risk.liquidation import deleveraging
 from risk.liquidation.sizing import closing_quantity
 from risk.margin.contingencies import price_charge
 from risk.margin.liquidation_price import maintenance_lines, maintenance_margin, position_prices
@@ -22,7 +23,34 @@ def answer(case: dict[str, Any]) -> dict[str, Any] | None:
         return _reduction(inputs)
     if {"forward", "contingency", "pnl"} <= expected:
         return _portfolio(inputs)
-    return None
+    if "closed" in expected:
+        return _queue(inputs)
+    return _quantile(inputs) if "leverage_pnl" in expected else None
+
+
+def _queue(inputs: dict[str, Any]) -> dict[str, Any]:
+    """They give return and leverage: a position that cost 1 in an account with equity 1."""
+    longs = inputs["longs"]
+    score = deleveraging.score(
+        np.array([long["pnl_pct"] for long in longs], np.float64),
+        1.0,
+        1.0,
+        np.array([long["leverage"] for long in longs], np.float64),
+    )
+    names = [f"{long['account']:09}" for long in longs]
+    ranked = [longs[row] for row in deleveraging.order(score, names)]
+    taken = deleveraging.take_e8(
+        amount(*(long["contracts"] for long in ranked)), amount(inputs["short_contracts"]).item()
+    )
+    pairs = zip(ranked, taken, strict=True)
+    return {"closed": [[long["account"], number(one)] for long, one in pairs if one]}
+
+
+def _quantile(inputs: dict[str, Any]) -> dict[str, Any]:
+    earned, leveraged = deleveraging.wallet_score(
+        inputs["unrealised_profit"], inputs["wallet_balance"], inputs["margin_ratio"]
+    )
+    return {"pnl_percent": float(earned), "leverage_pnl": float(leveraged)}
 
 
 def _cross(inputs: dict[str, Any]) -> dict[str, Any]:

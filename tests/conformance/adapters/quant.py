@@ -4,9 +4,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+NAMES = ("options", "scenarios", "margin", "waterfall")
 FAMILIES = [
     import_module(name)
-    for name in (f"{__package__}.quant_{family}" for family in ("options", "scenarios", "margin"))
+    for name in (f"{__package__}.quant_{family}" for family in NAMES)
     if find_spec(name) is not None
 ]
 

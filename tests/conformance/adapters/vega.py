@@ -1,4 +1,4 @@
-"""Vega: risk factors, margin levels, transfers between them, isolated margin for orders.
+"""Vega: risk factors, margin levels and transfers between them, isolated margin, losses shared.
 
 Its amounts and prices are whole units of the smallest kind, as our 1e-8 are.
 """
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from risk.liquidation.socialising import settle_e8
 from risk.margin import levels, orders
 from risk.margin.levels import MarginLevels, RiskFactors, Scaling
 from risk.margin.liquidation_price import maintenance_lines, position_prices
@@ -24,6 +25,7 @@ def answer(case: dict[str, Any]) -> dict[str, Any] | None:
         "margin_funding_factor": _funding,
         "scaling": _levels,
         "initial_level": _transfer,
+        "distribution_order": lambda _: _settlement(case),
     }
     by_expected = {
         "order_margin": _order_margin,
@@ -137,6 +139,34 @@ def _transfer(inputs: dict[str, Any]) -> dict[str, Any]:
         MarginLevels(np.zeros_like(initial), initial, initial, initial),
     )
     return {"release_transfer": -int(moved[0]), "topup_transfer": int(moved[0])}
+
+
+def _settlement(case: dict[str, Any]) -> dict[str, Any]:
+    """Winners in the order of the distribution; of those that are asked for, what they lost of
+    their gain, or what was paid for them."""
+    inputs, name = case["inputs"], "change_vs_full_pnl_or_paid"
+    winners = inputs["distribution_order"]
+    parties = [one for one in inputs["mtm"] if one["party"] not in winners]
+    parties += sorted(
+        (one for one in inputs["mtm"] if one["party"] in winners),
+        key=lambda one: winners.index(one["party"]),
+    )
+    profit = column(*(one["pnl"] for one in parties))
+    settled = settle_e8(
+        profit, column(*(one["funds"] for one in parties)), inputs["insurance_pool"]
+    )
+    lost = settled.received_e8 - profit.clip(min=0)
+    changes = dict(
+        zip(
+            (one["party"] for one in parties),
+            (lost - settled.paid_e8 - settled.covered_e8).tolist(),
+            strict=True,
+        )
+    )
+    return {
+        name: {party: changes[party] for party in case["expected"].get(name, {})},
+        "insurance_pool_after": inputs["insurance_pool"] - int(settled.covered_e8.sum()),
+    }
 
 
 def _liquidation_price(inputs: dict[str, Any]) -> dict[str, Any]:

@@ -23,9 +23,11 @@ def score(profit: Number, value: Number, equity: Number, notional: Number) -> Fl
     """Ranking score of positions: return x effective leverage, higher is closed earlier; float64.
 
     return = profit / |value|, `value` what the position cost; leverage = notional / equity, both of
-    the whole account, so that a hedged leg ranks low. A loss is divided by the leverage. All four
-    in one currency; they broadcast. An account with no equity has infinite leverage; a position
-    that cost nothing an infinite return; 0 where the product is not defined.
+    the whole account. So that a hedged leg ranks low its notional must be net: legs that hedge each
+    other cancel, by underlying (gross, the loss on the hedge would rank it high). A loss is divided
+    by the leverage. All four in one currency; they broadcast. An account with no equity has
+    infinite leverage, a position that cost nothing an infinite return; 0 where the product is not
+    defined.
     Source: Binance, BitMEX.
     """
     with np.errstate(divide="ignore", invalid="ignore"):

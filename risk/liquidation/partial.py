@@ -158,7 +158,7 @@ def disposal_e8(
     wanted_e8 = np.where(held_e8 <= full_below_e8, held_e8, -portion_e8(-held_e8, share_ppm))
     most_e8 = -portion_e8(-available_e8, depth_ppm)
     lots = -(-np.minimum(wanted_e8, most_e8) // lot_e8)
-    return np.minimum(lots * lot_e8, held_e8)
+    return np.asarray(np.minimum(lots * lot_e8, held_e8))
 
 
 def liquidation_reward(notional: Floats, rate: Floats, *, lowest: float, highest: float) -> float:

@@ -50,7 +50,8 @@ def loss_rate(gain: Floats, loss: Number) -> Floats:
     A negative gain counts as none.
     """
     total = np.sum(np.maximum(gain, 0))
-    return np.minimum(np.divide(loss, total, out=np.zeros(np.shape(loss)), where=total > 0), 1)
+    share = np.divide(loss, total, out=np.zeros(np.shape(loss)), where=total > 0)
+    return np.asarray(np.minimum(share, 1))
 
 
 def pro_rata(gain: Floats, loss: Number) -> Floats:

@@ -82,3 +82,24 @@ def excess_share(allowance: int, margin: int, carry: Fraction) -> Fraction:
 
 def shed(quantity: int, share: Fraction, lot: int) -> int:
     return min(ceil(abs(quantity) * share / lot) * lot, abs(quantity))
+
+
+def settle(
+    profits: list[int], funds: list[int], pool: int
+) -> tuple[list[int], list[int], list[int]]:
+    """Paid, covered and received: party by party, then the shares of what came in."""
+    paid, covered = [], []
+    for profit, own in zip(profits, funds, strict=True):
+        paid.append(min(max(-profit, 0), own))
+        covered.append(min(max(-profit, 0) - paid[-1], pool))
+        pool -= covered[-1]
+    return paid, covered, shares([max(profit, 0) for profit in profits], sum(paid) + sum(covered))
+
+
+def disposal(
+    quantity: int, available: int, lot: int, *, share: Fraction, depth: Fraction, small: int
+) -> int:
+    """A share of the position, all of a small one, at most a share of the book, up to lots."""
+    held = abs(quantity)
+    wanted = held if held <= small else ceil(held * share)
+    return min(ceil(Fraction(min(wanted, ceil(available * depth)), lot)) * lot, held)

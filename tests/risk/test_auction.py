@@ -2,10 +2,12 @@
 
 from math import ceil, floor
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from risk.liquidation import auction
+from risk.liquidation.auction import ForSale
 from schemas.units import LIMIT_E8
 from tests.reference import waterfall as slow
 from tests.risk.books import ints
@@ -60,3 +62,35 @@ def test_open_bids_come_by_time_and_sealed_ones_by_price():
     assert sealed.tolist() == [2, 0, 3, 5]
     short = auction.award_e8(offered, wanted, 10, 100, long=False, sealed=True)
     assert short.tolist() == [1, 9, 0, 0]
+
+
+values = st.floats(-1e6, 1e6)
+shares = st.floats(0, 1)
+
+
+@given(values, values, st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_the_largest_share_brings_the_buffer_margin_to_zero(value, short, buffer, discount, held):
+    """Where the account lacks margin, but is worth something to a bidder."""
+    account = ForSale(value, min(short, -1.0), held * max(value, 0))
+    share = account.largest_share(buffer, discount)
+    assert 0 <= share <= 1
+    margin = account.buffer_margin(buffer)
+    after = account.after_bid(share, discount)
+    if margin < -1 and value > 1:
+        assert after.buffer_margin(buffer) == pytest.approx(0, abs=1e-6 * (abs(margin) + value))
+
+
+@given(st.floats(1, 1e6), shares, shares)
+def test_a_sale_pays_in_what_it_says_and_reserves_it(value, share, discount):
+    account = ForSale(value, -value, value / 4)
+    after = account.after_bid(share, discount)
+    paid = account.bid_price(share, discount)
+    assert after.reserved == account.reserved + paid
+    assert paid == pytest.approx(0.75 * value * discount * share)
+    kept = account.mark_to_market - account.reserved - 0.75 * value * share
+    assert after.mark_to_market == pytest.approx(after.reserved + kept, abs=1e-9 * value)
+
+
+def test_an_account_worth_nothing_goes_whole():
+    assert ForSale(-5, -20).largest_share(0.2, 0.9) == 1
+    assert ForSale(100, 20).largest_share(0.1, 0.9) == 0

@@ -1,5 +1,7 @@
 """Deleveraging ranks by return and leverage of the account and takes no more than is needed."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -29,9 +31,8 @@ def test_the_score_is_return_times_leverage_and_a_loss_over_it(profit, value, eq
 
 
 def test_a_hedged_leg_ranks_below_the_same_leg_alone():
-    """Both gained 600 on 1,000; the hedge's loss is why its account has less equity, yet it
-    borrows nothing: what counts is what the account holds against what it has."""
-    alone, hedged = score([600, 600], [1_000, 1_000], [700, 5_000], [400, 800])
+    """Both shorts sold at 100 x 10 stand at 400; the second is hedged by a long of 8."""
+    alone, hedged = score([600, 600], [-1_000, -1_000], [700, 220], [400, 80])
     assert hedged < alone
 
 
@@ -88,3 +89,29 @@ def test_concessions_follow_what_was_taken_and_the_rest_goes_by_rank():
     assert found.tolist() == [34, 33, 33]
     found = deleveraging.concessions_e8(ints([3, 1]), ints([10, 90]), 80)
     assert found.tolist() == [10, 70]
+
+
+def test_candidates_are_the_other_side_in_profit():
+    quantity, profit = ints([5, -5, -5, 5, 0, -1]), ints([9, 9, -1, -9, 0, 0])
+    assert deleveraging.candidates(quantity, profit, 3).tolist() == [1]
+    assert deleveraging.candidates(quantity, profit, -3).tolist() == [0]
+
+
+@given(signed, st.integers(1, 10**6), st.integers(1, 10**6))
+def test_a_candidate_that_accepts_a_price_is_not_bankrupt_by_it(equity, size, mark):
+    """Closed at the price it has equity + size x (price - mark), long, and the reverse, short."""
+    for side in (1, -1):
+        bankruptcy = mark - side * Fraction(equity, size)
+        for price in range(mark - 2, mark + 3):
+            accepts = deleveraging.acceptable(
+                ints([price * size]), ints([int(bankruptcy * size)]), np.array([side > 0])
+            )
+            assert accepts[0] == (equity + side * size * (price - mark) >= 0)
+
+
+def test_the_score_that_users_are_told():
+    earned, leveraged = deleveraging.wallet_score(
+        np.array([40.2, -5, 3]), np.array([4.27, 10, 0.1]), np.array([0.1342, 0.5, 0.5])
+    )
+    assert earned == pytest.approx([40.2 / 4.27, 0, 3])
+    assert leveraged == pytest.approx([40.2 / 4.27 * 0.1342, 0, 1.5])

@@ -1,14 +1,19 @@
 """Partial liquidations cover the shortfall, stay within their limits and cost what was agreed."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from risk.liquidation import partial
+from schemas.units import LIMIT_E8, PPM
+from tests.reference import waterfall as slow
 from tests.risk.books import ints
 
 amounts = st.floats(0.01, 1e6)
+shares = st.floats(0, 1)
 
 
 def floats(*values):
@@ -85,3 +90,59 @@ def test_the_insurance_fund_takes_at_most_its_fee_and_makes_good_the_rest():
         ints([1_100, 1_001, 900, -900]), ints([1_000] * 3 + [-1_000]), 5_000
     )
     assert paid.tolist() == [5, 1, -100, 4]
+
+
+@given(st.floats(1, 1e6), st.floats(0, 1e6), shares, shares)
+def test_what_is_freed_keeps_to_what_time_allows(shortfall, freed, early, late):
+    first = partial.share_left(shortfall, freed, min(early, late))
+    second = partial.share_left(shortfall, freed, max(early, late))
+    assert 0 <= first <= second <= 1
+    done = freed + shortfall * float(second)
+    assert done <= max((freed + shortfall) * max(early, late), freed) * (1 + 1e-9)
+
+
+def test_a_share_is_of_the_whole_shortfall_less_what_was_freed():
+    assert partial.share_left(90, 10, 0.6) == pytest.approx(50 / 90)
+    assert partial.share_left(90, 10, 0.6, grain=1e-4) == pytest.approx(0.5555)
+    assert partial.share_left(90, 70, 0.1) == 0
+    assert partial.share_left(0, 70, 1) == 0
+
+
+amounts_e8 = st.integers(0, LIMIT_E8)
+
+
+@given(
+    st.integers(-LIMIT_E8, LIMIT_E8),
+    amounts_e8,
+    st.integers(1, 10**12),
+    st.tuples(st.integers(0, PPM), st.integers(0, PPM), amounts_e8),
+)
+def test_a_disposal_is_its_slow_twin(quantity, available, lot, terms):
+    share, depth, full_below = terms
+    found = partial.disposal_e8(
+        ints([quantity]),
+        ints([available]),
+        ints([lot]),
+        share_ppm=share,
+        depth_ppm=depth,
+        full_below_e8=full_below,
+    )
+    rates = {"share": Fraction(share, PPM), "depth": Fraction(depth, PPM)}
+    assert found.tolist() == [slow.disposal(quantity, available, lot, **rates, small=full_below)]
+
+
+def test_a_position_is_disposed_of_step_by_step_until_it_is_small_enough_to_go_whole():
+    left, steps = 100, []
+    while left:
+        step = partial.disposal_e8(
+            ints([-left]),
+            ints([200]),
+            ints([1]),
+            share_ppm=300_000,
+            depth_ppm=100_000,
+            full_below_e8=10,
+        )
+        steps.append(step.item())
+        left -= step.item()
+    assert steps == [20, 20, 18, 13, 9, 6, 5, 9]
+    assert not partial.disposal_e8(ints([9]), ints([0]), ints([1]), share_ppm=1, depth_ppm=1).any()

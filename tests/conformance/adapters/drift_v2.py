@@ -1,4 +1,4 @@
-"""Drift v2: weights by size, strict prices, open orders, partial and whole liquidations.
+"""Drift v2: weights by size, strict prices, open orders, and sizes of partial liquidations.
 
 Its weights are whole units of 1e-4, what a liquidation frees of 1e-5.
 """
@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from risk.holdings import Balances, Positions, PositionState, Tiers
-from risk.liquidation import partial, socialising
-from risk.liquidation.paced import Account, Pace, paced
+from risk.liquidation import partial
 from risk.liquidation.sizing import closing_quantity
 from risk.margin import orders, weights
 from risk.margin.buckets import evaluate
 from risk.margin.weights import Weighing
 from risk.valuation import contract_value
 from schemas.units import PPM
+from tests.conformance.adapters import drift_v2_flows
 from tests.conformance.translate import amount, column, linear_rules, number
 
 WEIGHT_GRAIN = 1e-4
@@ -24,17 +24,6 @@ INDEX_GRAIN = 1e-6
 ORDER_FEE = 0.01
 FULL_BELOW = 50
 INSURANCE_SHARE = 0.95
-STEP = 0.01  # of their test markets
-PACE = {
-    "margin_ratio_maintenance": "maintenance_rate",
-    "buffer": "buffer",
-    "liquidator_fee": "fee",
-    "max_insurance_fee": "insurance_fee",
-    "insurance_fee": "insurance_fee",
-    "initial_pct": "initial",
-    "duration_slots": "duration",
-    "step_size": "lot",
-}
 
 
 def answer(case: dict[str, Any]) -> dict[str, Any] | None:
@@ -45,9 +34,6 @@ def answer(case: dict[str, Any]) -> dict[str, Any] | None:
         "insurance_fee": _insurance_fee,
         "max_fraction": _pace,
         "loss_per_contract": _social_loss,
-        "total_social_loss": _bankruptcy,
-        "base_left": _flow,
-        "insurance_fee_paid": _flow,
         "asset_weight": _asset_weight,
         "liability_weight": _liability_weight,
         "weight": _profit_weight,
@@ -60,7 +46,9 @@ def answer(case: dict[str, Any]) -> dict[str, Any] | None:
             return translated(inputs)
     if "counted_pnl" in expected:
         return _bounded(inputs) if "size" in inputs else _capped(inputs)
-    return _debt(inputs) if set(expected) == {"margin_requirement"} else None
+    if set(expected) == {"margin_requirement"}:
+        return _debt(inputs)
+    return drift_v2_flows.answer(case)
 
 
 def _floats(*values: float) -> np.ndarray:
@@ -81,16 +69,14 @@ def _value(size: float, price: float, quote_price: float = 1) -> float:
     return number(_state(size, price, quote_price=quote_price).notional_e8[0])
 
 
-def _closing(inputs: dict[str, Any]) -> dict[str, Any] | None:
-    # Their insurance fee is a share of the oracle's price, ours of the value in the currency.
-    if inputs["insurance_fee"] and inputs["quote_price"] != 1:
-        return None
+def _closing(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Their insurance fee is a share of the oracle's price, ours of the value in the currency."""
     base = closing_quantity(
         _floats(inputs["margin_shortage"]),
         _floats(_value(1, inputs["oracle_price"], inputs["quote_price"])),
         _floats(inputs["margin_ratio"]),
         fee=inputs["liquidator_fee"],
-        insurance_fee=inputs["insurance_fee"],
+        insurance_fee=inputs["insurance_fee"] / inputs["quote_price"],
     )
     return {"base_to_liquidate": float(base[0])}
 
@@ -161,51 +147,6 @@ def _social_loss(inputs: dict[str, Any]) -> dict[str, Any]:
         inputs["loss"], inputs["open_long"], inputs["open_short"], INDEX_GRAIN
     )
     return {"loss_per_contract": float(loss)}
-
-
-def _flow(inputs: dict[str, Any]) -> dict[str, Any]:
-    """A whole liquidation of one perpetual; without a pace there is one call for all of it."""
-    given = {ours: inputs[theirs] for theirs, ours in PACE.items() if theirs in inputs}
-    calls = inputs.get("call_slots", [0])
-    done = paced(
-        Account(
-            inputs["base"],
-            inputs["quote"],
-            inputs["collateral"],
-            tuple(inputs[name] for name in ("open_bid",) if name in inputs),
-            tuple(inputs[name] for name in ("open_ask",) if name in inputs),
-        ),
-        inputs["oracle_price"],
-        calls,
-        inputs.get("first_slot", calls[0]),
-        Pace(**({"lot": STEP, "order_margin": ORDER_FEE, "full_below": FULL_BELOW} | given)),
-    )
-    return {
-        "base_left": done.left.tolist(),
-        "margin_freed": done.freed.tolist(),
-        "insurance_fee_paid": float(done.insurance_fee.sum()),
-        "in_liquidation_after_last": done.liquidating,
-    }
-
-
-def _bankruptcy(inputs: dict[str, Any]) -> dict[str, Any]:
-    """The insurance fund, then the market's fee pool, then everybody through the funding index."""
-    pools = amount(inputs["insurance_balance"], inputs["fee_pool"])
-    paid, uncovered = socialising.cover_e8(amount(inputs["loss"]).item(), pools)
-    loss = partial.loss_per_contract(
-        number(uncovered), inputs["open_long"], inputs["open_short"], INDEX_GRAIN
-    )
-    long, short = socialising.charged_indices(
-        inputs["funding_index_long"], inputs["funding_index_short"], loss
-    )
-    left = pools - paid
-    return {
-        "funding_index_long": float(long),
-        "funding_index_short": float(short),
-        "total_social_loss": number(uncovered),
-        "insurance_balance_after": number(left[0]),
-        "fee_pool_after": number(left[1]),
-    }
 
 
 def _asset_weight(inputs: dict[str, Any]) -> dict[str, Any]:

@@ -80,7 +80,8 @@ def exact_sums(place: Int64s, values: Int64s, size: int) -> Int64s:
 
 # Products of two amounts need 120 bits. Below a quotient is guessed in float64, right to one part
 # in 10^15; what is left of the exact product is then below 2^53, though the products wrap around
-# 64 bits, and is divided in float64 without loss.
+# 64 bits, and is divided in float64. Half a unit on top keeps integers from where rounding turns,
+# so that the error of that division, far below half a unit, does not matter.
 
 
 @compiled
@@ -88,17 +89,15 @@ def multiply_rows(left: Int64s, right: Int64s, result: Int64s, what: Int64s, cod
     """`schemas.units.multiply_e8`; `code` goes into `what` of rows that do not fit."""
     unfit = False
     for row in range(len(left)):
-        a, b = abs(left[row]), abs(right[row])
-        product = abs(float(left[row])) * abs(float(right[row]))
+        product = float(left[row]) * float(right[row])
         guess = np.int64(product * 1e-8)
-        rest = float(a * b - guess * E8)
-        more = np.floor(rest * 1e-8)
-        magnitude = guess + np.int64(more) + np.int64(rest - more * 1e8 >= 5e7)
-        result[row] = magnitude if (left[row] < 0) == (right[row] < 0) else -magnitude
-        unfit |= not product <= MOST_PRODUCT
+        rest = float(left[row] * right[row] - guess * E8)
+        away = 0.5 if product > 0 else -0.5
+        result[row] = guess + np.int64(np.rint((rest + away) * 1e-8))
+        unfit |= not abs(product) <= MOST_PRODUCT
     if unfit:
         for row in range(len(left)):
-            if not abs(float(left[row])) * abs(float(right[row])) <= MOST_PRODUCT:
+            if not abs(float(left[row]) * float(right[row])) <= MOST_PRODUCT:
                 result[row], what[row] = 0, min(what[row], code)
 
 
@@ -109,8 +108,9 @@ def divide(left_e8: int, right_e8: int) -> tuple[int, bool]:
     if not (0 < b <= LIMIT_E8 and abs(float(left_e8)) * E8 <= b * MOST_QUOTIENT):
         return 0, False
     guess = int(float(a) * E8 / b)
-    guess += (a * E8 - guess * b) // b
-    magnitude = guess + int(2 * (a * E8 - guess * b) >= b)
+    guess += int(np.rint(float(a * E8 - guess * b) / b))
+    twice = 2 * (a * E8 - guess * b)
+    magnitude = guess + int(twice >= b) - int(twice < -b)
     return (magnitude if (left_e8 < 0) == (right_e8 < 0) else -magnitude), True
 
 
@@ -119,8 +119,7 @@ def charge(amount_e8: int, rate_ppb: int, cum_e8: int, rest_ppb: int) -> int:
     """amount x rate - cum, rounded up to 1e-8; amount 0..1e18, rate 0..4e9."""
     guess = np.int64(float(amount_e8) * float(rate_ppb) * 1e-9)
     left = float(amount_e8 * rate_ppb - guess * PPB - rest_ppb)
-    more = np.floor(left * 1e-9)
-    return int(guess - cum_e8 + np.int64(more) + np.int64(left - more * 1e9 > 0))
+    return int(guess - cum_e8 + np.int64(np.ceil((left - 0.5) * 1e-9)))
 
 
 @compiled

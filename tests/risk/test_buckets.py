@@ -277,6 +277,14 @@ def test_values_and_margins_are_exact_at_every_magnitude():
         ]
 
 
+def test_halves_round_away_from_zero_at_every_magnitude():
+    held = [side * (10**power + unit) for power in range(17) for unit in (0, 1) for side in (1, -1)]
+    for inverse, mark in ((False, E8 // 2), (True, 2 * E8)):
+        positions = [(bucket, 0, quantity, 0) for bucket, quantity in enumerate(held)]
+        sample = book(contracts=[(inverse, E8, 0)], marks=[mark], positions=positions, size=68)
+        assert (rows(run(sample)[0]), rows(run(sample)[1])) == slow.evaluate(sample)
+
+
 def test_the_inputs_are_left_as_they_were():
     sample = book(positions=[(0, 0, E8, 5)], balances=[(0, 0, 7)])
     positions, balances = holdings_of(sample)

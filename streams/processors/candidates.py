@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from risk.liquidation.deleveraging import order, score
+from risk.liquidation.deleveraging import candidates, order, score
 from risk.liquidation.stages import Stage
 from schemas.block import Int64s
 from schemas.units import E8
@@ -80,8 +80,8 @@ def _candidates(
     evaluated = _evaluated(ledger, board, chosen, partition)
     held, state = evaluated.positions, evaluated.position_state
     may = allowed(Use.LIQUIDATE, evaluated.guard)
-    winners = (np.sign(held.quantity_e8) == -np.sign(asked_e8)) & (state.profit_e8 > 0)
-    rows = np.flatnonzero(winners & (held.instrument == instrument) & may[held.bucket])
+    rows = candidates(held.quantity_e8, state.profit_e8, asked_e8)
+    rows = rows[(held.instrument[rows] == instrument) & may[held.bucket[rows]]]
     if not len(rows):
         return []
     bucket = held.bucket[rows]

@@ -21,7 +21,6 @@ from tests.streams.state.exchange import (
     INSTRUMENTS,
     Bench,
     deposit,
-    fill,
     funding,
     instrument,
     mark,
@@ -192,23 +191,6 @@ def test_an_account_has_a_largest_number_of_orders(monkeypatch: pytest.MonkeyPat
     bench.send("orders", order(0, remaining_e8=0), order(3), order(2, side="SELL"))
     assert said(bench) == []
     assert len(open_orders_of(bench.cycle)[0]) == 4
-
-
-def test_a_changelog_of_before_there_were_orders_is_read() -> None:
-    bench, image = Bench(), Image()
-    bench.send("collateral", deposit(1))
-    bench.send("fills", fill(1))
-    write(bench, image)
-    state = json.loads(image.records[PARTITION][1:])
-    for field in ("ends", "rings"):
-        state[field].pop("orders", None)
-    image.records[PARTITION] = image.records[PARTITION][:1] + json.dumps(state).encode()
-    again = Bench()
-    again.cycle.take_partition(0, image.records)
-    assert again.cycle.ends(0) == {"collateral": 1, "transfers": 0, "fills": 1, "orders": 0}
-    assert (again.balances(), again.positions()) == (bench.balances(), bench.positions())
-    again.send("orders", order(1))
-    assert len(open_orders_of(again.cycle)[0]) == 1
 
 
 def test_version_4_is_pinned() -> None:

@@ -4,31 +4,23 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
 from schemas.block import Block
 from schemas.dead_letter import Refusal
-from schemas.topics import BY_NAME, TOPICS
+from schemas.topics import BY_NAME
 from sinks.native import NativeColumn, strings
 from sinks.rows import decoded
+from sinks.schema import create_tables as create_tables  # noqa: PLC0414 - asked for here too
 from sinks.store import Store
 
-TABLES_FOLDER = Path(__file__).parent / "tables"
 REFUSED_TABLE = "sink_refused"
 
 
 def table_name(topic: str) -> str:
     """The table of a topic of the catalogue."""
     return topic.replace("-", "_")
-
-
-def create_tables(store: Store) -> None:
-    """Create what is missing of the tables; those that exist are left as they are."""
-    names = [table_name(topic.name) for topic in TOPICS]
-    for name in [*names, REFUSED_TABLE, "ingest_blocks"]:
-        store.create((TABLES_FOLDER / f"{name}.sql").read_text("utf-8"))
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,13 @@ def market_options(command: Any) -> Any:
 @click.option("--data", type=click.Path(path_type=Path), help="Folder that keeps the history.")
 @click.option("--summary", type=click.Path(path_type=Path), help="Write the summary as JSON.")
 @click.option("--svg", type=click.Path(path_type=Path), help="Write the last view as a picture.")
+@click.option(
+    "--history-port",
+    default=0,
+    show_default=True,
+    envvar="PLIMSOLL_HISTORY_PORT",
+    help="Port on which the history answers as a ClickHouse server does; 0: a free one.",
+)
 def up(**options: Any) -> None:
     """Start everything on this machine and show it live: broker, worker, market, history."""
     from streams.run.children import ChildFailedError
@@ -180,10 +187,22 @@ def market(child: bool, bootstrap: str, speed: float, **given: Any) -> None:
 @main.command()
 @KAFKA
 @click.option("--dsn", required=True, help="http://host:8123 of a ClickHouse, or chdb:///folder.")
+@click.option(
+    "--keep-days", envvar="PLIMSOLL_KEEP_DAYS", help="Days to keep rows: margin_state=90,prices=400"
+)
+@click.option(
+    "--history-port",
+    type=int,
+    envvar="PLIMSOLL_HISTORY_PORT",
+    help="With chdb://, answer as a ClickHouse server does on this port; 0: a free one.",
+)
 @AS_CHILD
-def sink(child: bool, bootstrap: str, dsn: str) -> None:
+def sink(
+    child: bool, bootstrap: str, dsn: str, keep_days: str | None, history_port: int | None
+) -> None:
     """Write every topic's history into ClickHouse until SIGTERM."""
     from sinks.consumer import run
+    from streams.run.history_door import open_door, prepare
 
     if child:
         end_with_parent()
@@ -194,16 +213,19 @@ def sink(child: bool, bootstrap: str, dsn: str) -> None:
         while not done.wait(STATUS_S):
             tell({"rows": dict(stored)})
 
+    prepare(dsn, keep_days)
     teller = threading.Thread(target=say_how_far)
     teller.start()
     try:
-        rows = run(
-            bootstrap=bootstrap,
-            dsn=dsn,
-            group="plimsoll-sink",
-            stop=stop,
-            report=lambda table, count: stored.update({table: count}),
-        )
+        with open_door(dsn, history_port) as address:
+            tell({"history": address})
+            rows = run(
+                bootstrap=bootstrap,
+                dsn=dsn,
+                group="plimsoll-sink",
+                stop=stop,
+                report=lambda table, count: stored.update({table: count}),
+            )
     finally:
         done.set()
         teller.join()

@@ -58,6 +58,7 @@ class Options:
     data: Path | None
     summary: Path | None
     svg: Path | None
+    history_port: int = 0
 
 
 def run(options: Options) -> int:
@@ -89,13 +90,10 @@ class _Run:
         ensure_topics(bootstrap, options.partitions)
         self.offsets = Offsets(bootstrap)
         self.sink = self._child(
-            "sink",
-            "sink",
-            "--bootstrap",
-            bootstrap,
-            "--dsn",
-            f"chdb://{(self.data / 'clickhouse').absolute()}",
-        )
+            "sink", "sink", "--bootstrap", bootstrap,
+            "--dsn", f"chdb://{(self.data / 'clickhouse').absolute()}",
+            "--history-port", str(options.history_port),
+        )  # fmt: skip
         self.workers = [self._worker(bootstrap, number) for number in range(options.workers)]
         self.console.print(
             f"broker {bootstrap}, history in {self.data}, {options.workers} worker(s) starting",
@@ -105,6 +103,8 @@ class _Run:
         self.stack.callback(self.feed.close)
         if not self._await_workers():
             return 0
+        door = self.sink.await_status("history", READY_S)
+        self.console.print(f"history answers at {door}, database plimsoll", style="dim")
         self.market = self._market(bootstrap)
         self.market_began = time.monotonic()
         self._show()

@@ -3,7 +3,7 @@ ALTER TABLE auctions
     ADD COLUMN IF NOT EXISTS event LowCardinality(String) DEFAULT 'OPENED' CODEC(ZSTD(1))
         COMMENT 'what this record tells' AFTER awarded,
     ADD COLUMN IF NOT EXISTS sealed Bool CODEC(ZSTD(1))
-        COMMENT 'true: awarded at the close, best bids first; false: to each bid that meets the price'
+        COMMENT 'true: awarded at the close, best bids first; false: to each that meets the price'
         AFTER event,
     ADD COLUMN IF NOT EXISTS closes DateTime64(6, 'UTC') CODEC(T64, ZSTD(1))
         COMMENT 'when it ends (UTC, microseconds)' AFTER sealed,

@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS auctions (
     awarded Decimal64(8) CODEC(T64, ZSTD(1)) COMMENT 'contracts awarded so far (exact, 8 decimals)',
     event LowCardinality(String) CODEC(ZSTD(1)) COMMENT 'what this record tells',
     sealed Bool CODEC(ZSTD(1))
-        COMMENT 'true: awarded at the close, best bids first; false: to each bid that meets the price',
+        COMMENT 'true: awarded at the close, best bids first; false: to each that meets the price',
     closes DateTime64(6, 'UTC') CODEC(T64, ZSTD(1)) COMMENT 'when it ends (UTC, microseconds)',
     price Nullable(Decimal64(8)) CODEC(T64, ZSTD(1))
         COMMENT 'price of the award (exact, 8 decimals)',

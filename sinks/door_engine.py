@@ -92,13 +92,12 @@ class Engine:
 
     def _on(self, connection: Any, question: Question) -> Answer:
         connection.query(f"USE {_quoted(question.database)}")
-        insert = INSERT.match(question.statement + b"\n") if self._writable else None
-        if insert and not question.data:
-            head, data = question.statement[: insert.end()], question.statement[insert.end() :]
-        else:
-            head, data = question.statement, question.data
+        insert = INSERT.match(question.statement + b"\n")
+        head, data = question.statement, question.data
+        if insert and not data:
+            head, data = head[: insert.end()], head[insert.end() :]
         _set(connection, question.settings if self._writable else self._bounds(question))
-        if insert:
+        if insert and self._writable:
             return _insert(connection, head, insert[1].decode(), data)
         text = _text(head)
         if not self._writable:

@@ -8,6 +8,7 @@ from typing import Any
 
 import chdb
 
+from sinks.door_native import FRAMED_FROM, framed
 from sinks.door_rules import SYNTAX_ERROR, RefusedError, check_settings, check_statement
 
 INSERT = re.compile(rb"\s*INSERT\s+INTO\s.*?\bFORMAT\s+(\w+)[ \t]*(?:\r?\n|$)", re.I | re.S)
@@ -40,7 +41,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A request: a statement, the data behind an INSERT, and how it is to be answered."""
+    """A request: a statement, the data behind an INSERT, and how it is to be answered.
+
+    `protocol` is the version of ClickHouse's protocol that the client says it speaks; 0: none.
+    """
 
     statement: bytes
     database: str
@@ -48,6 +52,7 @@ class Question:
     format: str = "TabSeparated"
     parameters: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
+    protocol: int = 0
     query_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
@@ -71,7 +76,7 @@ class Engine:
     """
 
     def __init__(self, folder: str, limits: Limits, *, writable: bool) -> None:
-        self._folder, self._limits, self._writable = folder, limits, writable
+        self.folder, self._limits, self._writable = folder, limits, writable
         self._open = chdb.connect(folder)  # keeps the folder ours between questions
         row = self._open.query("SELECT version(), timezone(), displayName()", "TabSeparated")
         self.version, self.timezone, self.name = row.bytes().decode().strip().split("\t")
@@ -84,7 +89,7 @@ class Engine:
         """The answer; RefusedError, or chDB's error with ClickHouse's code in its text."""
         if not self._writable:
             check_settings(question.settings, self._limits.settings)
-        connection = chdb.connect(self._folder)
+        connection = chdb.connect(self.folder)
         try:
             return self._on(connection, question)
         finally:
@@ -106,8 +111,11 @@ class Engine:
         parameters = dict(question.parameters)
         result = connection.query(text, question.format, params=parameters)
         named = FORMAT.search(text.rstrip().rstrip(";").rstrip())
+        form, body = named[1] if named else question.format, bytes(result.bytes())
+        if form == "Native" and question.protocol >= FRAMED_FROM:
+            body = framed(body)
         return Answer(
-            bytes(result.bytes()), named[1] if named else question.format,
+            body, form,
             result.rows_read(), result.bytes_read(), 0, result.elapsed(),
         )  # fmt: skip
 

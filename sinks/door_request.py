@@ -56,6 +56,7 @@ async def question_of(request: web.Request) -> Question:
         format=given.get("default_format") or headers.get("X-ClickHouse-Format") or "TabSeparated",
         parameters={name[6:]: text for name, text in given.items() if name.startswith("param_")},
         settings=_settings(given),
+        protocol=_whole(given, "client_protocol_version"),
         **({"query_id": given["query_id"]} if given.get("query_id") else {}),
     )
 
@@ -77,6 +78,13 @@ def _settings(given: Mapping[str, str]) -> dict[str, str]:
         for name, text in given.items()
         if name not in OURS and not name.startswith("param_")
     }
+
+
+def _whole(given: Mapping[str, str], name: str) -> int:
+    text = given.get(name, "0")
+    if not text.isdecimal():
+        raise RefusedError(SYNTAX_ERROR, f"{name}={text} is no whole number")
+    return int(text)
 
 
 def _unpacked(request: web.Request, body: bytes) -> bytes:

@@ -173,6 +173,15 @@ TOPICS: tuple[Topic, ...] = (
         "delete",
         "who could take what an insurance fund cannot carry; asked and answered by workers",
     ),
+    Topic(
+        20,
+        "liquidation-map",
+        "liquidation_map",
+        "instrument_id",
+        "output",
+        "delete",
+        "what would be liquidated at each price of an instrument, by partition",
+    ),
 )
 
 BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}

@@ -17,6 +17,7 @@ from schemas.units import US_PER_MS
 from streams.processors.broadcasts import Broadcasts, names_unknown
 from streams.processors.dead_letters import DeadLetters
 from streams.processors.liquidation import Decider
+from streams.processors.liquidation_map import LiquidationMaps
 from streams.processors.margin import affords
 from streams.processors.outputs import Output
 from streams.processors.transfers import Cause, Leg, transfer
@@ -69,13 +70,16 @@ class Cycle:
         app: str = "plimsoll",
         profile: Profile | None = None,
         fund_rules: FundRules | None = None,
+        map_ms: int = 0,
     ) -> None:
         """`catch_up` reads the broadcast topics to their present end and hands them in; it is
-        called before a record is refused for a name that may just have been listed."""
+        called before a record is refused for a name that may just have been listed. Liquidation
+        maps are published every `map_ms` of the board's clock, never where it is 0."""
         self.ledger = Ledger(Rules(), partitions, profile)
         self.board = MarkBoard(limits)
         self.letters = letters or DeadLetters()
         self.decider = Decider(self.ledger, self.board, ladder or Ladder())
+        self._maps = LiquidationMaps(self.ledger, self.board, map_ms)
         self.catch_up = catch_up
         self.applied: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
@@ -168,6 +172,7 @@ class Cycle:
         self._touched.clear()
         self._outputs.extend(self.decider.decide(touched))
         self._outputs.extend(self._waterfall.decide(sorted(self.log.held)))
+        self._outputs.extend(self._maps.due(self.log.held))
 
     def take_outputs(self) -> list[Output]:
         """6. What is to be published now."""

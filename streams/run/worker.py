@@ -76,6 +76,7 @@ class Worker:
             letters=DeadLetters(settings.dead_letter_limit),
             catch_up=self._read_broadcast_to_end,
             app=settings.app,
+            map_ms=settings.map_ms,
         )
         self._commits = ThreadPoolExecutor(COMMITS, "commit")
         changelog = changelog_topic(settings.app)

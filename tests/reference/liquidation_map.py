@@ -22,7 +22,7 @@ def liquidation_map(book: Book, pricer: list[int], shocks: Sequence[int]) -> Map
     """A bucket counts from the first step, walking outward from 0, at which E < MM."""
     found: Map = {}
     notionals = [row[1] for row in evaluate(book)[1]]
-    outward = (sorted(s for s in shocks if s >= 0), sorted((s for s in shocks if s <= 0))[::-1])
+    outward = (sorted(s for s in shocks if s >= 0), sorted(s for s in shocks if s <= 0)[::-1])
     for instrument in sorted({row[1] for row in book.positions}):
         longs, shorts = dict.fromkeys(shocks, 0), dict.fromkeys(shocks, 0)
         for way in outward:

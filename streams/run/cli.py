@@ -14,6 +14,7 @@ import click
 from streams.base.settings import Settings
 from streams.run.children import end_with_parent, tell
 from streams.run.desk.command import evaluate
+from streams.run.map_command import liquidation_map
 from streams.run.moments import Moment
 from streams.run.soak.command import soak
 
@@ -270,6 +271,7 @@ def stop_on_signals() -> threading.Event:
 
 
 main.add_command(evaluate)
+main.add_command(liquidation_map)
 main.add_command(soak)
 
 if __name__ == "__main__":

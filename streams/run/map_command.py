@@ -169,7 +169,7 @@ def read(bootstrap: str) -> list[Record]:
 
 
 def _percent(ppm: int) -> str:
-    return f"{ppm / 10_000:+.1f}%" if ppm else "0"
+    return f"{ppm / 10_000:+.1f}%" if abs(ppm) >= 500 else "0"
 
 
 def _money(amount_e8: int) -> str:

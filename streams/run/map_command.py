@@ -63,8 +63,8 @@ def total(records: Iterable[Record], instrument_id: str) -> Total | None:
 
 
 def _side(parts: Iterable[Record], field: str) -> Int64s:
-    steps = [[step[field] for step in part["steps"]] for part in parts]
-    return np.array(steps, np.int64).sum(axis=0)
+    sums: Int64s = np.array([[s[field] for s in part["steps"]] for part in parts]).sum(axis=0)
+    return sums
 
 
 @click.command("map")

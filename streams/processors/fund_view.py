@@ -57,7 +57,8 @@ def fund_views(ledger: Ledger, board: MarkBoard, *, idle: bool) -> list[FundView
         bucket = int(book.bucket_rows(np.array([row]), np.array([CROSS]))[0])
         owes = ledger.fund_balance_e8(name, number) < 0
         holds = bool((book.positions.live & (book.positions["bucket"] == bucket)).any())
-        if idle or owes or holds or name in ledger.funds:
+        fund = ledger.funds.get(name)
+        if idle or owes or holds or (fund and (fund.auctions or fund.requests)):
             found.append(_view(ledger, board, number, bucket))
     return found
 

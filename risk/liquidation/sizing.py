@@ -59,46 +59,51 @@ def reduce_quantity(
     rules: Rules,
     sizing: Sizing,
     averaged: Bools | None = None,
+    depth_e8: Int64s | None = None,
 ) -> Reductions:
     """Which position each bucket closes now, and how much of it.
 
     Parameters: `step` [N], the number of the step in the episode from 1 on; 0 where a bucket is
     not to be reduced. `end_health_ppm`, the ladder's: the health to land on; a bucket that has it
-    is skipped. `state` and `margin` are `evaluate` of these positions.
+    is skipped, and so is one of which no position requires margin. `state` and `margin` are
+    `evaluate` of these positions. `depth_e8` [I, 2]: contracts observed on the bid and on the ask
+    side, 0 where that is not known.
 
-    The position with the largest maintenance margin (ties: lower instrument, then lower row), and
-    of it `closing_quantity` of the shortfall to the end health, times (step + 1) / 2, rounded up
-    to lots, at most all of it. All of it where the shortfall is below `full_below`, the rest would
-    be worth less than `minimum_notional`, or closing at these fees improves nothing. The rate
-    released is that of the tier the position is in: across a tier floor a step frees less. Where a
-    position's margin does not follow from tiers (`averaged` [P], none where not given) it is its
-    margin / notional.
+    The position is `_chosen`; of it `closing_quantity` of the shortfall to the end health, times
+    (step + 1) / 2, rounded up to lots, at most all of it. All of it where the shortfall is below
+    `full_below`, the rest would be worth less than `minimum_notional`, or closing at these fees
+    improves nothing. The rate released is that of the tier the position is in: across a tier floor
+    a step frees less. Where a position's margin does not follow from tiers (`averaged` [P], none
+    where not given) it is its margin / notional.
     """
     aim_e8 = health_level(margin.maintenance_margin_e8, end_health_ppm)
     missing_e8 = aim_e8 - margin.equity_e8
-    row = _largest(positions, state, (step > 0) & (missing_e8 > 0))
-    bucket, instrument = positions.bucket[row], positions.instrument[row]
-    held_e8, notional_e8 = np.abs(positions.quantity_e8[row]), state.notional_e8[row]
-    shortfall_e8 = missing_e8[bucket]
+    wanted = (step > 0) & (missing_e8 > 0)
+    closes = (positions.quantity_e8 != 0) & (state.maintenance_margin_e8 > 0)
+    row = np.flatnonzero(wanted[positions.bucket] & closes)
+    instrument, notional_e8 = positions.instrument[row], state.notional_e8[row]
     rate = maintenance_rate(notional_e8, instrument, rules.tiers)
     if averaged is not None:
         notional_e8 = notional_e8.clip(min=1)  # an option may be worth nothing
         average = state.maintenance_margin_e8[row] / notional_e8
         rate = np.where(averaged[row], average, rate)
+    unit_value = notional_e8 / np.abs(positions.quantity_e8[row])
     needed = closing_quantity(
-        shortfall_e8 / E8,
-        notional_e8 / held_e8,
+        missing_e8[positions.bucket[row]] / E8,
+        unit_value,
         rate * (end_health_ppm / PPM),
         fee=sizing.fee_ppm / PPM,
         insurance_fee=sizing.insurance_fee_ppm / PPM,
     )
-    needed_e8 = needed * ((step[bucket] + 1) / 2) * E8
-    lot_e8 = rules.contracts.lot_e8[instrument]
-    capped_e8 = np.minimum(needed_e8, held_e8.astype(np.float64))
+    best = _chosen(row, needed * E8, positions, state, depth_e8)
+    row, needed, unit_value = row[best], needed[best], unit_value[best]
+    bucket, held_e8 = positions.bucket[row], np.abs(positions.quantity_e8[row])
+    lot_e8 = rules.contracts.lot_e8[positions.instrument[row]]
+    capped_e8 = np.minimum(needed * ((step[bucket] + 1) / 2) * E8, held_e8.astype(np.float64))
     lots = np.ceil(capped_e8 / lot_e8).astype(np.int64)
     quantity_e8 = np.minimum(lots * lot_e8, held_e8)
-    left = (held_e8 - quantity_e8) * (notional_e8 / held_e8)
-    whole = (shortfall_e8 < sizing.full_below_e8) | (left < sizing.minimum_notional_e8)
+    left = (held_e8 - quantity_e8) * unit_value
+    whole = (missing_e8[bucket] < sizing.full_below_e8) | (left < sizing.minimum_notional_e8)
     side = -np.sign(positions.quantity_e8[row])
     return Reductions(bucket, row, np.where(whole, held_e8, quantity_e8), side)
 
@@ -194,15 +199,32 @@ def raw_prices(
     )
 
 
-def _largest(positions: Positions, state: PositionState, wanted: Bools) -> Int64s:
-    """Row of the position with the largest maintenance margin of each wanted bucket."""
-    rows = np.flatnonzero(wanted[positions.bucket] & (positions.quantity_e8 != 0))
-    bucket = positions.bucket[rows]
-    order = np.lexsort(
-        (rows, positions.instrument[rows], -state.maintenance_margin_e8[rows], bucket)
-    )
+def _chosen(
+    row: Int64s,
+    needed_e8: Floats,
+    positions: Positions,
+    state: PositionState,
+    depth_e8: Int64s | None,
+) -> Int64s:
+    """Place in `row` of the position that each bucket closes, of which it would need so much.
+
+    Of those that cover the shortfall alone the one whose margin release per unit of expected
+    impact is largest: margin x depth / quantity, an impact being the share of the observed depth
+    that is traded through; without known depth, and where none covers it alone, the largest
+    margin. Ties: lower instrument, then lower row.
+    """
+    held_e8, release_e8 = np.abs(positions.quantity_e8[row]), state.maintenance_margin_e8[row]
+    covers = needed_e8 <= held_e8
+    per_impact = np.zeros(len(row))
+    if depth_e8 is not None:
+        side = (positions.quantity_e8[row] < 0).astype(np.int64)
+        depth = depth_e8[positions.instrument[row], side]
+        per_impact = np.where(covers, release_e8 / held_e8 * depth, 0)
+    bucket = positions.bucket[row]
+    order = np.lexsort((row, positions.instrument[row], -release_e8, -per_impact, ~covers, bucket))
     _, first = np.unique(bucket[order], return_index=True)
-    return rows[order][first]
+    best: Int64s = order[first]
+    return best
 
 
 def _ratio(left: Int64s | Floats, right: Int64s) -> Floats:

@@ -3,21 +3,21 @@
 E equity, MM maintenance margin, health = E / MM; "held" is MM > 0; cure(x) is the level x +
 `cure_margin`. The first line that applies wins; a bucket to which none applies stays where it is.
 
-| from            | when                                        | to         | actions           |
-| --------------- | ------------------------------------------- | ---------- | ----------------- |
-| WARNED CALLED   | not held                                    | HEALTHY    | CURE              |
-| REDUCING        | not held                                    | HEALTHY    | COMPLETE CURE     |
-| below REDUCING  | confirmed, E < 0                            | TAKEN_OVER | CANCEL TAKE_OVER  |
-| below REDUCING  | confirmed                                   | REDUCING   | CANCEL REDUCE     |
-| HEALTHY WARNED  | health < call                               | CALLED     | CALL              |
-| HEALTHY         | health < warning                            | WARNED     | WARN              |
-| WARNED CALLED   | live, health >= cure(warning)               | HEALTHY    | CURE              |
-| CALLED          | live, health >= cure(call)                  | WARNED     | CURE              |
-| CALLED          | deadline passed, health < cure(call), once  | CALLED     | ESCALATE          |
-| REDUCING        | may act, E < 0                              | TAKEN_OVER | TAKE_OVER         |
-| REDUCING        | live, health >= end                         | HEALTHY    | COMPLETE CURE     |
-| REDUCING        | may act, step deadline passed, no step left | TAKEN_OVER | TAKE_OVER         |
-| REDUCING        | may act, step deadline passed               | REDUCING   | REDUCE            |
+| from            | when                                          | to         | actions           |
+| --------------- | --------------------------------------------- | ---------- | ----------------- |
+| WARNED CALLED   | not held                                      | HEALTHY    | CURE              |
+| REDUCING        | not held                                      | HEALTHY    | COMPLETE CURE     |
+| below REDUCING  | confirmed, E < 0 or useless                   | TAKEN_OVER | CANCEL TAKE_OVER  |
+| below REDUCING  | confirmed, room                               | REDUCING   | CANCEL REDUCE     |
+| HEALTHY WARNED  | health < call                                 | CALLED     | CALL              |
+| HEALTHY         | health < warning                              | WARNED     | WARN              |
+| WARNED CALLED   | live, health >= cure(warning)                 | HEALTHY    | CURE              |
+| CALLED          | live, health >= cure(call)                    | WARNED     | CURE              |
+| CALLED          | deadline passed, health < cure(call), once    | CALLED     | ESCALATE          |
+| REDUCING        | may act, E < 0                                | TAKEN_OVER | TAKE_OVER         |
+| REDUCING        | live, health >= end                           | HEALTHY    | COMPLETE CURE     |
+| REDUCING        | may act, step over, no step left or useless   | TAKEN_OVER | TAKE_OVER         |
+| REDUCING        | may act, step over, room                      | REDUCING   | REDUCE            |
 
 - may act = marks live and account not exempt. Lines that do not name it need neither: a warning
   or a call on other marks is sent, and flagged by the caller.
@@ -29,7 +29,11 @@ E equity, MM maintenance margin, health = E / MM; "held" is MM > 0; cure(x) is t
   a deadline of its own. A CURE from CALLED to WARNED does not end it.
 - TAKEN_OVER: the transfer is under way and nothing is decided; whoever applies its last leg puts
   the bucket back to HEALTHY.
-- Every REDUCE and TAKE_OVER is one more step of the episode.
+- step over = its deadline has passed. room = the market can take an order of the bucket now: one
+  without room waits where it is and is asked for again at the next decision. useless = closing
+  frees no margin, whatever is closed.
+- Every REDUCE and TAKE_OVER is one more step of the episode; an order of which only a part had
+  room uses none up.
 """
 
 from dataclasses import dataclass
@@ -61,6 +65,15 @@ class Stage(IntEnum):
 
 LADDER = (Stage.HEALTHY, Stage.WARNED, Stage.CALLED, Stage.REDUCING)
 """Stages in which an account of people is decided upon."""
+
+
+class Reduction(IntEnum):
+    """What the market can take now of the order that a bucket would be reduced by."""
+
+    WHOLE = 0
+    PART = 1
+    WAITS = 2  # nothing
+    USELESS = 3  # no order would free margin
 
 
 class Action(IntFlag):
@@ -122,6 +135,7 @@ class Watch:
     escalated: Bools  # the open call has escalated
     step: Int64s  # orders so far in this episode
     step_deadline_us: Int64s  # of the open step, 0: none
+    reduction: NDArray[np.int8]  # Reduction; read where an order is due
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +161,8 @@ def step(watch: Watch, now_us: int, ladder: Ladder) -> Steps:
     reducing = stage == Stage.REDUCING
     calls = (actions & Action.CALL) != 0
     reduces = (actions & Action.REDUCE) != 0
-    orders = reduces | ((actions & Action.TAKE_OVER) != 0)
+    whole = reduces & (watch.reduction != Reduction.PART)
+    orders = whole | ((actions & Action.TAKE_OVER) != 0)
     escalates = (actions & Action.ESCALATE) != 0
     call_deadline = now_us + ladder.call_ms * US_PER_MS
     step_deadline = now_us + ladder.step_ms * US_PER_MS
@@ -200,14 +215,21 @@ def _decide(
     finished = equity >= health_level(margin, ladder.end_health_ppm)
     overdue = (now_us >= watch.deadline_us) & ~watch.escalated & ~call_cured
     next_due = may_act & (now_us >= watch.step_deadline_us)
-    last = watch.step >= ladder.max_steps
+    useless = watch.reduction == Reduction.USELESS
+    room = watch.reduction <= Reduction.PART
+    last = (watch.step >= ladder.max_steps) | useless
     healthy, warned, called, reducing = (watch.stage == stage for stage in LADDER)
     early = healthy | warned | called
     lines: list[tuple[Bools, Bools, Stage, Action]] = [
         (warned | called, ~held, Stage.HEALTHY, Action.CURE),
         (reducing, ~held, Stage.HEALTHY, Action.COMPLETE | Action.CURE),
-        (early, confirmed & broke, Stage.TAKEN_OVER, Action.CANCEL_ORDERS | Action.TAKE_OVER),
-        (early, confirmed, Stage.REDUCING, Action.CANCEL_ORDERS | Action.REDUCE),
+        (
+            early,
+            confirmed & (broke | useless),
+            Stage.TAKEN_OVER,
+            Action.CANCEL_ORDERS | Action.TAKE_OVER,
+        ),
+        (early, confirmed & room, Stage.REDUCING, Action.CANCEL_ORDERS | Action.REDUCE),
         (healthy | warned, held & below_call, Stage.CALLED, Action.CALL),
         (healthy, held & below_warning, Stage.WARNED, Action.WARN),
         (warned | called, live & warning_cured, Stage.HEALTHY, Action.CURE),
@@ -216,7 +238,7 @@ def _decide(
         (reducing, may_act & broke, Stage.TAKEN_OVER, Action.TAKE_OVER),
         (reducing, live & finished, Stage.HEALTHY, Action.COMPLETE | Action.CURE),
         (reducing, next_due & last, Stage.TAKEN_OVER, Action.TAKE_OVER),
-        (reducing, next_due, Stage.REDUCING, Action.REDUCE),
+        (reducing, next_due & room, Stage.REDUCING, Action.REDUCE),
     ]
     conditions = [stages & condition for stages, condition, _, _ in lines]
     stage = np.select(conditions, [np.int8(to) for _, _, to, _ in lines], watch.stage)

@@ -66,6 +66,15 @@ class Settings:
     auction_first: str = _setting("no", "yes: a fund sells at once all that it takes over")
     gather_ms: int = _setting(2_000, "ms to wait for all partitions' candidates for deleveraging")
     map_ms: int = _setting(5_000, "ms of event time between liquidation maps; 0: none are made")
+    pace_window_ms: int = _setting(
+        1_000, "ms of event time over which liquidation orders are paced"
+    )
+    pace_depth_ppm: int = _setting(
+        250_000, "ppm of a side's observed depth that they ask for in it at most; 0: any"
+    )
+    penalty_ppm: int = _setting(
+        5_000, "ppm of its value that a liquidation fill pays to the fund at most"
+    )
 
     @staticmethod
     def read(environment: Mapping[str, str] | None = None, **given: Any) -> "Settings":

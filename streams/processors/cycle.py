@@ -7,6 +7,7 @@ from zlib import crc32
 
 import numpy as np
 
+from risk.liquidation.pacing import Pace
 from risk.liquidation.stages import Ladder
 from risk.profile import Profile
 from schemas.block import Block, Columns, Int64s
@@ -64,6 +65,8 @@ class Cycle:
         partitions: int,
         *,
         ladder: Ladder | None = None,
+        pace: Pace | None = None,
+        penalty_ppm: int = 5_000,
         limits: Limits | None = None,
         letters: DeadLetters | None = None,
         catch_up: Callable[[], None] = lambda: None,
@@ -75,10 +78,12 @@ class Cycle:
         """`catch_up` reads the broadcast topics to their present end and hands them in; it is
         called before a record is refused for a name that may just have been listed. Liquidation
         maps are published every `map_ms` of the board's clock, never where it is 0."""
-        self.ledger = Ledger(Rules(), partitions, profile)
+        self.ledger = Ledger(Rules(), partitions, profile, penalty_ppm)
         self.board = MarkBoard(limits)
         self.letters = letters or DeadLetters()
-        self.decider = Decider(self.ledger, self.board, ladder or Ladder())
+        self.decider = Decider(
+            self.ledger, self.board, ladder or Ladder(), pace or Pace(), lambda: len(self.log.held)
+        )
         self._maps = LiquidationMaps(self.ledger, self.board, map_ms)
         self.catch_up = catch_up
         self.applied: Counter[str] = Counter()

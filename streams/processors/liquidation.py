@@ -1,13 +1,15 @@
 """Steps the ladder of the evaluated buckets and writes what it asks for as records."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from risk.liquidation.sizing import Sizing, closing_prices, reduce_quantity
+from risk.liquidation.pacing import Pace
 from risk.liquidation.stages import Action, Ladder, Stage, Steps, Watch, health_level, step
 from schemas.block import Int64s
-from schemas.units import US_PER_MS, Floats
+from schemas.units import US_PER_MS
 from streams.processors.margin import (
     Bools,
     Evaluated,
@@ -16,6 +18,7 @@ from streams.processors.margin import (
     pool_name,
 )
 from streams.processors.outputs import Output
+from streams.processors.reductions import Orders, Reducer
 from streams.processors.states import margin_states
 from streams.processors.takeover import takeover
 from streams.state.guards import Guard, Use, allowed
@@ -36,9 +39,6 @@ REMEMBERED = (
     "step",
     "step_deadline_us",
 )
-SPREAD_TO_MAINTENANCE_PPM = 1_000_000
-"""The last step of a liquidation offers the whole maintenance margin for a fill, the first its
-share of that, never beyond bankruptcy: an order on the mark alone finds no taker in a crash."""
 ABOUT_ONLY = frozenset({"row", "source", "partition"})
 PUBLISH_MS = 1_000
 SWEEP_MS = 600_000
@@ -47,11 +47,19 @@ SWEEP_MS = 600_000
 class Decider:
     """From marks and touched buckets to margin calls, liquidations, transfers, margin states."""
 
-    def __init__(self, ledger: Ledger, board: MarkBoard, ladder: Ladder) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        board: MarkBoard,
+        ladder: Ladder,
+        pace: Pace,
+        held: Callable[[], int],
+    ) -> None:
+        """`held` tells how many partitions the worker holds: so much of each market is its own."""
         self._ledger = ledger
         self._board = board
         self._ladder = ladder
-        self._sizing = Sizing(spread_to_maintenance_ppm=SPREAD_TO_MAINTENANCE_PPM)
+        self._reducer = Reducer(ledger, board, ladder, pace, held)
         self._waiting: set[int] = set()
         """Accounts that were touched since their margin state was last published."""
         self._swept_us = 0
@@ -67,10 +75,15 @@ class Decider:
         moved = np.empty(0, np.int64)
         if len(buckets):
             evaluated = evaluate(self._ledger, self._board, buckets)
-            steps = step(self._watch(evaluated), now_us, self._ladder)
+            watch = self._watch(evaluated)
+            steps = step(watch, now_us, self._ladder)
+            orders = self._reducer.orders(evaluated, steps)
+            if orders.reduction.any():
+                watch = replace(watch, reduction=orders.reduction)
+                steps = step(watch, now_us, self._ladder)
             moved = buckets[steps.stage != book.buckets["stage"][buckets]]
             self._remember(buckets, steps)
-            outputs = self._records(evaluated, steps)
+            outputs = self._records(evaluated, steps, orders)
         outputs.extend(self._states(touched, moved))
         return outputs
 
@@ -90,6 +103,7 @@ class Decider:
             maintenance_margin_e8=evaluated.state.maintenance_margin_e8,
             live=allowed(Use.LIQUIDATE, evaluated.guard),
             exempt=self._ledger.exempt(columns["account"][buckets]),
+            reduction=np.zeros(len(buckets), np.int8),
             **{name: columns[name][buckets] for name in REMEMBERED},
         )
 
@@ -102,9 +116,11 @@ class Decider:
         self._ledger.book.touch(buckets[differs])
         columns["episode"][buckets[steps.began]] += 1
         columns["outputs"][buckets[steps.began]] = 0
+        closed = buckets[steps.stage != Stage.REDUCING]
+        columns["order_number"][closed] = columns["order_bankruptcy_e8"][closed] = 0
 
-    def _records(self, evaluated: Evaluated, steps: Steps) -> list[Output]:
-        reductions = self._reductions(evaluated, steps)
+    def _records(self, evaluated: Evaluated, steps: Steps, orders: Orders) -> list[Output]:
+        reductions = self._reducer.fields(evaluated, orders)
         outputs: list[Output] = []
         for place in np.flatnonzero(steps.actions).tolist():
             actions = int(steps.actions[place])
@@ -116,8 +132,8 @@ class Decider:
             if actions & Action.CANCEL_ORDERS:
                 outputs.append(self._order(about, "CANCEL_ORDERS"))
             if actions & Action.REDUCE:
-                order = reductions[place] | {"deadline": int(steps.step_deadline_us[place])}
-                outputs.append(self._order(about, "REDUCE", **order))
+                deadline = int(steps.step_deadline_us[place])
+                outputs.extend(self._reduce(about, reductions[place], deadline))
             if actions & Action.TAKE_OVER:
                 outputs.extend(self._takeover(evaluated, place, about))
             if actions & Action.COMPLETE:
@@ -196,62 +212,23 @@ class Decider:
             topic, about["account_id"], record, output_id, about["source"], about["partition"]
         )
 
-    def _reductions(self, evaluated: Evaluated, steps: Steps) -> dict[int, dict[str, Any]]:
-        """place of a bucket -> the order fields of its reduction."""
-        asked = np.where(steps.actions & Action.REDUCE, np.maximum(steps.step, 1), 0)
-        if not asked.any():
-            return {}
-        chosen = reduce_quantity(
-            evaluated.positions,
-            evaluated.position_state,
-            evaluated.state,
-            step=asked,
-            end_health_ppm=self._ladder.end_health_ppm,
-            rules=evaluated.rules,
-            sizing=self._sizing,
-            averaged=evaluated.averaged(),
-        )
-        urgency = steps.step[chosen.bucket] / self._ladder.max_steps
-        limits, bankruptcies = self._prices(evaluated, chosen.row, urgency)
-        names = self._ledger.rules.instruments
-        return {
-            place: {
-                "instrument_id": names[int(evaluated.positions.instrument[row])],
-                "side": "BUY" if side > 0 else "SELL",
-                "quantity_e8": quantity,
-                "limit_price_e8": limit or None,
-                "bankruptcy_price_e8": bankruptcy or None,
-            }
-            for place, row, side, quantity, limit, bankruptcy in zip(
-                chosen.bucket.tolist(),
-                chosen.row.tolist(),
-                chosen.side.tolist(),
-                chosen.quantity_e8.tolist(),
-                limits,
-                bankruptcies,
-                strict=True,
-            )
-        }
-
-    def _prices(
-        self, evaluated: Evaluated, rows: Int64s, urgency: Floats | None = None
-    ) -> tuple[list[int], list[int]]:
-        prices = closing_prices(
-            rows,
-            evaluated.positions,
-            evaluated.position_state,
-            evaluated.state,
-            marks_e8=self._board.mark_e8,
-            rules=evaluated.rules,
-            sizing=self._sizing,
-            urgency=urgency,
-        )
-        return prices.limit_price_e8.tolist(), prices.bankruptcy_price_e8.tolist()
+    def _reduce(
+        self, about: dict[str, Any], reductions: list[dict[str, Any]], deadline: int
+    ) -> list[Output]:
+        """The orders of a step. The book remembers a single one, whose fills pay a penalty; of
+        several no price is the one at which the bucket is bankrupt."""
+        outputs = [self._order(about, "REDUCE", deadline=deadline, **one) for one in reductions]
+        columns, bucket, single = self._ledger.book.buckets, about["row"], len(reductions) == 1
+        bankruptcy_e8 = reductions[0]["bankruptcy_price_e8"] or 0
+        columns["order_number"][bucket] = columns["outputs"][bucket] if single else 0
+        columns["order_bankruptcy_e8"][bucket] = bankruptcy_e8 if single else 0
+        return outputs
 
     def _takeover(self, evaluated: Evaluated, place: int, about: dict[str, Any]) -> list[Output]:
         rows = evaluated.positions_of(place)
-        _, bankruptcies = self._prices(evaluated, rows)
-        names, outputs = self._ledger.rules.instruments, []
+        _, bankruptcies = self._reducer.prices(evaluated, rows)
+        names = self._ledger.rules.instruments
+        outputs = [] if len(rows) else [self._order(about, "TAKE_OVER")]
         for row, bankruptcy in zip(rows.tolist(), bankruptcies, strict=True):
             quantity = int(evaluated.positions.quantity_e8[row])
             outputs.append(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from risk.liquidation.pacing import Pace
 from risk.liquidation.stages import Ladder
 from schemas.units import E8
 from streams.base.settings import Settings
@@ -48,3 +49,7 @@ def fund_rules(settings: Settings) -> FundRules:
         auction_first=settings.auction_first == "yes",
         gather_ms=settings.gather_ms,
     )
+
+
+def pace(settings: Settings) -> Pace:
+    return Pace(settings.pace_window_ms, settings.pace_depth_ppm)

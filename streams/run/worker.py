@@ -20,7 +20,7 @@ from streams.processors.report import report
 from streams.processors.shards import Shards
 from streams.processors.warm_up import warm_up
 from streams.run.ownership import Ownership
-from streams.run.parts import fund_rules, journals, ladder, limits
+from streams.run.parts import fund_rules, journals, ladder, limits, pace
 from streams.run.recovery import Inputs, Recovery
 from streams.run.topics import changelog_topic
 from streams.run.vitals import Vitals
@@ -70,6 +70,8 @@ class Worker:
         self.cycle = Cycle(
             settings.partitions,
             ladder=ladder(settings),
+            pace=pace(settings),
+            penalty_ppm=settings.penalty_ppm,
             limits=limits(settings),
             fund_rules=fund_rules(settings),
             profile=load_profile(settings.profile),

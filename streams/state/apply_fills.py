@@ -9,6 +9,7 @@ from schemas.units import multiply_e8
 from streams.state.account_book import CROSS
 from streams.state.admission import Admission, Bools, fits_running
 from streams.state.ledger import Applied, Ledger
+from streams.state.penalties import penalties_e8
 from streams.state.postings import add_positions, post_slices
 from streams.state.recent_ids import UInt64s, hashes
 
@@ -21,7 +22,7 @@ def apply_fills(ledger: Ledger, block: Block, columns: Columns) -> Applied:
 
     A fill adds signed quantity and cost to a position of its bucket (a SPOT fill moves two
     balances of the cross pool instead), pays its fee from the cross pool, and may bring collateral
-    into its isolated bucket.
+    into its isolated bucket. One that answers the bucket's open liquidation order pays a penalty.
     """
     admission = Admission(columns)
     hashed = hashes(columns.data["fill_id"])
@@ -147,10 +148,16 @@ class _Booking:
         margin_e8 = np.where(isolated, data["isolated_margin_e8"][rows], 0)
         settlement = rules.contracts.settlement[instruments]
         self._fees = (self._fee_assets[rows], data["fee_e8"][rows])
+        ids = [data["liquidation_id"][row] for row in rows.tolist()]
+        penalty_e8 = penalties_e8(
+            self._ledger, self._bucket, instruments, ids, (signed_e8, value_e8)
+        )
+        penalty_e8[spot] = 0
+        self._penalties = (settlement[penalty_e8 > 0], penalty_e8[penalty_e8 > 0])
         entries = [
             (self._cross, self._fees[0], -self._fees[1]),
             (self._cross, settlement, -margin_e8),
-            (self._bucket, settlement, margin_e8),
+            (self._bucket, settlement, margin_e8 - penalty_e8),
             (self._cross, rules.base[instruments], np.where(spot, base_e8, 0)),
             (self._cross, rules.quote[instruments], np.where(spot, -value_e8, 0)),
         ]
@@ -171,7 +178,8 @@ class _Booking:
         ledger.book.applied("fills", *self._applied)
         for balance, amount_e8 in self._entries:
             np.add.at(ledger.book.balances["amount_e8"], balance, amount_e8)
-        post_slices(ledger.book, ledger.rules, self._partition, "fees", self._fees)
+        for name, by_asset in (("fees", self._fees), ("penalties", self._penalties)):
+            post_slices(ledger.book, ledger.rules, self._partition, name, by_asset)
         if len(self._position):
             add_positions(ledger.book, ledger.rules, self._partition, self._position, self._deltas)
 

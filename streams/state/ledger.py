@@ -77,11 +77,19 @@ class Applied:
 class Ledger:
     """Where blocks are posted. One a worker; accounts know their partition."""
 
-    def __init__(self, rules: Rules, partitions: int, profile: Profile | None = None) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        partitions: int,
+        profile: Profile | None = None,
+        penalty_ppm: int = 5_000,
+    ) -> None:
         self.book = AccountBook()
         self.rules = rules
         self.partitions = partitions
         self.profile = profile or load_profile("default")
+        self.penalty_ppm = penalty_ppm
+        """Of the value of a fill that answers a liquidation order: what it pays at most."""
         self.external_e8: dict[tuple[int, str], int] = defaultdict(int)
         """(partition, asset) -> deposits less withdrawals applied."""
         self.watched: set[str] = set()

@@ -14,7 +14,7 @@ from streams.state.price_feed import Feed
 NOT_TRADED = frozenset({"HALTED", "SETTLED"})
 NEVER_US = np.iinfo(np.int64).max
 COLUMNS = {"mark_e8": 0, "index_e8": 0, "time_us": 0, "slow_e8": 0, "spread_e8": 0}
-COLUMNS |= {"halted_us": NEVER_US}
+COLUMNS |= {"halted_us": NEVER_US, "bid_depth_e8": 0, "ask_depth_e8": 0}
 
 
 class MarkBoard:
@@ -35,6 +35,9 @@ class MarkBoard:
         """Exponential average of the marks, its speed limited."""
         self.spread_e8: Int64s = np.zeros(0, np.int64)
         """Between bid and ask; 0 where a tick does not tell them."""
+        self.bid_depth_e8: Int64s = np.zeros(0, np.int64)
+        self.ask_depth_e8: Int64s = np.zeros(0, np.int64)
+        """Contracts in the book near the mark, by side; 0 where a tick does not tell them."""
         self.halted_us: Int64s = np.zeros(0, np.int64)
         """From when on the instrument does not trade."""
         self.option: NDArray[np.bool_] = np.zeros(0, np.bool_)
@@ -87,12 +90,15 @@ class MarkBoard:
             data["bid_e8"].tolist(),
             data["ask_e8"].tolist(),
             data["implied_volatility"].tolist(),
+            zip(data["bid_depth_e8"].tolist(), data["ask_depth_e8"].tolist(), strict=True),
             data["event_time"].tolist(),
             sources,
             strict=True,
         )
         ticked: dict[int, Feed] = {}
-        for instrument, source, sequence, mark, index, bid, ask, sigma, time_us, read_at in rows:
+        for (
+            instrument, source, sequence, mark, index, bid, ask, sigma, depth, time_us, read_at
+        ) in rows:  # fmt: skip
             if sequence <= self._sequence.get((instrument, source), -1):
                 self.ignored += 1
                 continue
@@ -103,6 +109,7 @@ class MarkBoard:
             if feed.take(source, mark, time_us):
                 feed.spread_e8 = abs(ask - bid) if bid and ask else 0
                 feed.implied_volatility = sigma
+                feed.depth_e8 = depth
                 feed.read_at = read_at
             if time_us > self.clock_us:
                 self.clock_us, self.last_source = time_us, read_at
@@ -117,6 +124,8 @@ class MarkBoard:
         self.time_us[rows] = [feed.time_us for feed in feeds]
         self.slow_e8[rows] = [int(feed.slow_e8) for feed in feeds]
         self.spread_e8[rows] = [min(feed.spread_e8, LIMIT_E8) for feed in feeds]
+        depths = np.array([feed.depth_e8 for feed in feeds], np.int64).reshape(-1, 2)
+        self.bid_depth_e8[rows], self.ask_depth_e8[rows] = depths.clip(0, LIMIT_E8).T
         self.volatility[rows] = [feed.implied_volatility for feed in feeds]
         self.waiting[rows] = [feed.waiting > 0 for feed in feeds]
         self.changed[rows] = True

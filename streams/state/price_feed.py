@@ -24,6 +24,7 @@ class Feed:
         "_ticks",
         "_waiting_source",
         "_waiting_up",
+        "depth_e8",
         "implied_volatility",
         "index_e8",
         "mark_e8",
@@ -46,6 +47,8 @@ class Feed:
         self.index_e8 = 0
         self.spread_e8 = 0
         """Between bid and ask when the mark was told; 0 where they were not."""
+        self.depth_e8 = (0, 0)
+        """Contracts on the bid and on the ask side then; 0 where they were not told."""
         self.implied_volatility = nan
         self.slow_e8 = 0.0
         """Exponential average of the marks, its speed limited."""

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 PPM = 10**6
 HEALTHY, WARNED, CALLED, REDUCING, TAKEN_OVER = range(5)
+WHOLE, PART, WAITS, USELESS = range(4)
 
 
 class Bucket(NamedTuple):
@@ -17,6 +18,7 @@ class Bucket(NamedTuple):
     escalated: bool
     step: int
     step_deadline: int
+    reduction: int = WHOLE
 
 
 class Decision(NamedTuple):
@@ -51,7 +53,9 @@ def decide(bucket: Bucket, now: int, rules: Parameters) -> Decision:
             deadline, escalated = now + rules.call_us, False
     step, step_deadline = 0, 0
     if stage in (REDUCING, TAKEN_OVER):
-        step = bucket.step + (1 if asked & {"REDUCE", "TAKE_OVER"} else 0)
+        step = bucket.step
+        if "TAKE_OVER" in asked or ("REDUCE" in asked and bucket.reduction != PART):
+            step += 1
     if stage == REDUCING:
         step_deadline = now + rules.step_us if "REDUCE" in asked else bucket.step_deadline
     return Decision(
@@ -87,9 +91,10 @@ def _transition(bucket: Bucket, now: int, rules: Parameters) -> tuple[int, set[s
         return (*_reducing(bucket, now, rules), breaches)
     may_act = bucket.live and not bucket.exempt
     if breached and may_act and breaches >= rules.confirm_ticks:
-        if bucket.equity < 0:
+        if bucket.equity < 0 or bucket.reduction == USELESS:
             return TAKEN_OVER, {"CANCEL_ORDERS", "TAKE_OVER"}, breaches
-        return REDUCING, {"CANCEL_ORDERS", "REDUCE"}, breaches
+        if bucket.reduction != WAITS:
+            return REDUCING, {"CANCEL_ORDERS", "REDUCE"}, breaches
     return (*_early(bucket, now, rules), breaches)
 
 
@@ -110,9 +115,9 @@ def _reducing(  # noqa: PLR0911 (a chain of ifs is the point)
         return TAKEN_OVER, {"TAKE_OVER"}
     if now < bucket.step_deadline:
         return REDUCING, set()
-    if bucket.step >= rules.max_steps:
+    if bucket.step >= rules.max_steps or bucket.reduction == USELESS:
         return TAKEN_OVER, {"TAKE_OVER"}
-    return REDUCING, {"REDUCE"}
+    return REDUCING, set() if bucket.reduction == WAITS else {"REDUCE"}
 
 
 def _early(  # noqa: PLR0911 (a chain of ifs is the point)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from risk.liquidation.stages import Action, Stage, step
+from risk.liquidation.stages import Action, Reduction, Stage, step
 from schemas.units import E8
 from tests.reference import stages as slow
 from tests.risk.watches import LADDER, NOW, decide, watch_of
@@ -114,6 +114,36 @@ LINES = {
         Stage.REDUCING,
         Action.NONE,
     ),
+    "confirmed, no room: called, and waits": (
+        bucket(1, 0.99, breaches=1, reduction=Reduction.WAITS),
+        Stage.CALLED,
+        Action.CALL,
+    ),
+    "confirmed, no room, equity < 0: taken over": (
+        bucket(2, -0.01, breaches=1, reduction=Reduction.WAITS),
+        Stage.TAKEN_OVER,
+        Action.CANCEL_ORDERS | Action.TAKE_OVER,
+    ),
+    "confirmed, no use: taken over": (
+        bucket(2, 0.99, breaches=1, reduction=Reduction.USELESS),
+        Stage.TAKEN_OVER,
+        Action.CANCEL_ORDERS | Action.TAKE_OVER,
+    ),
+    "step over, no room: waits": (
+        bucket(3, 1.05, step_deadline=NOW, reduction=Reduction.WAITS),
+        Stage.REDUCING,
+        Action.NONE,
+    ),
+    "within the step, no use: the open order stands": (
+        bucket(3, 1.05, reduction=Reduction.USELESS),
+        Stage.REDUCING,
+        Action.NONE,
+    ),
+    "step over, no use: taken over": (
+        bucket(3, 1.05, step_deadline=NOW, reduction=Reduction.USELESS),
+        Stage.TAKEN_OVER,
+        Action.TAKE_OVER,
+    ),
     "reducing, equity < 0: taken over at once": (
         bucket(3, -0.01),
         Stage.TAKEN_OVER,
@@ -175,6 +205,16 @@ def test_every_order_is_a_step_and_every_reduction_has_a_deadline():
     over = decide(bucket(3, -0.9, step=4))[2]
     assert (over.step.tolist(), over.step_deadline_us.tolist()) == ([5], [0])
     assert decide(bucket(3, 1.1, step=4))[2].step.tolist() == [0]
+
+
+def test_an_order_that_had_room_for_a_part_or_waits_uses_no_step_up():
+    due = bucket(3, 0.9, step=2, step_deadline=NOW)
+    part = decide(due._replace(reduction=Reduction.PART))[2]
+    assert (part.step.tolist(), part.step_deadline_us.tolist()) == ([2], [NOW + 2_000_000])
+    waits = decide(due._replace(reduction=Reduction.WAITS))[2]
+    assert (waits.step.tolist(), waits.step_deadline_us.tolist()) == ([2], [NOW])
+    first = decide(bucket(2, 0.9, breaches=1, reduction=Reduction.WAITS))[2]
+    assert (first.step.tolist(), first.breaches.tolist()) == ([0], [2])
 
 
 def test_an_episode_begins_on_leaving_healthy_and_ends_on_return():

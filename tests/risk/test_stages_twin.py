@@ -47,6 +47,7 @@ def watched(draw):
         escalated=draw(st.booleans()),
         step=draw(st.integers(0, 4)),
         step_deadline=draw(time),
+        reduction=draw(st.integers(0, 3)),
     )
 
 

@@ -12,6 +12,7 @@ LADDER = Ladder(step_ms=2_000, max_steps=6)
 def watch_of(buckets: list[slow.Bucket]) -> Watch:
     columns = list(zip(*buckets, strict=True))
     kinds = [np.int8, *[np.int64] * 2, *[np.bool_] * 2, *[np.int64] * 2, np.bool_, *[np.int64] * 2]
+    kinds.append(np.int8)
     return Watch(*(np.array(c, kind) for c, kind in zip(columns, kinds, strict=True)))
 
 

@@ -70,7 +70,7 @@ def paced_e8(
     column = (side > 0).astype(np.int64)
     asked = np.zeros(room_e8.shape)
     np.add.at(asked, (instrument, column), wanted_e8)
-    scarce = asked > room_e8
+    scarce = asked > room_e8 * (1 - 1e-12)  # in doubt: what follows is exact
     paced = np.isin(bucket, bucket[scarce[instrument, column]])
     granted_e8[~paced] = wanted_e8[~paced]
     barred = np.isin(bucket, bucket[room_e8[instrument, column] <= 0])
@@ -83,17 +83,17 @@ def paced_e8(
         markets = list(zip(instrument[own].tolist(), column[own].tolist(), strict=True))
         for market in markets:
             left.setdefault(market, int(room_e8[market]))
-        lots = lot_e8[own].tolist()
-        fits = [
-            left[market] >= (1 if market not in served else lot)
-            for market, lot in zip(markets, lots, strict=True)
+        wants, lots = wanted_e8[own].tolist(), lot_e8[own].tolist()
+        least = [
+            min(lot, wanted) if market in served else 1
+            for market, lot, wanted in zip(markets, lots, wants, strict=True)
         ]
         served.update(markets)
-        if all(fits):
-            wants = wanted_e8[own].tolist()
-            shares = _shares(wants, lots, [left[market] for market in markets])
-            for row, market, share in zip(own.tolist(), markets, shares, strict=True):
-                granted_e8[row] = share
+        rooms = [left[market] for market in markets]
+        if all(room >= amount for room, amount in zip(rooms, least, strict=True)):
+            shares = _shares(wants, lots, rooms)
+            granted_e8[own] = shares
+            for market, share in zip(markets, shares, strict=True):
                 left[market] -= share
     return granted_e8
 

@@ -7,6 +7,7 @@ from typing import Any
 from tests.reference.open_orders import Open, hashed
 
 E8 = 10**8
+PENALTY_PPM = 5_000
 
 
 def value_e8(inverse: bool, multiplier_e8: int, quantity_e8: int, price_e8: int) -> int:
@@ -20,6 +21,16 @@ def value_e8(inverse: bool, multiplier_e8: int, quantity_e8: int, price_e8: int)
 def rounded(numerator: int, denominator: int) -> int:
     sign = -1 if (numerator < 0) != (denominator < 0) else 1
     return sign * ((2 * abs(numerator) + abs(denominator)) // (2 * abs(denominator)))
+
+
+def penalty_e8(inverse: bool, multiplier_e8: int, signed_e8: int, prices: tuple[int, int]) -> int:
+    """Of a fill at the first price, for an order whose bankruptcy price is the second (0: none)."""
+    price_e8, bankruptcy_e8 = prices
+    value = value_e8(inverse, multiplier_e8, signed_e8, price_e8)
+    at_bankruptcy = 0
+    if bankruptcy_e8:
+        at_bankruptcy = value_e8(inverse, multiplier_e8, signed_e8, bankruptcy_e8)
+    return max(0, min(at_bankruptcy - value, abs(value) * PENALTY_PPM // 10**6))
 
 
 class ClerksBook:
@@ -39,7 +50,8 @@ class ClerksBook:
         if record["kind"] == "TRANSFER":
             self.balances[account, "cross", asset] -= amount
 
-    def fill(self, record: Mapping[str, Any]) -> None:
+    def fill(self, record: Mapping[str, Any], bankruptcy_e8: int | None = None) -> None:
+        """`bankruptcy_e8` is the price of the open liquidation order that it answers, 0 none."""
         contract = self.instruments[record["instrument_id"]]
         account, price = record["account_id"], record["price_e8"]
         quantity = record["quantity_e8"] * (1 if record["side"] == "BUY" else -1)
@@ -57,6 +69,11 @@ class ClerksBook:
             bucket = record["instrument_id"]
             self.balances[account, bucket, asset] += record["isolated_margin_e8"]
             self.balances[account, "cross", asset] -= record["isolated_margin_e8"]
+        if bankruptcy_e8 is not None:
+            prices = price, bankruptcy_e8
+            penalty = penalty_e8(inverse, contract["multiplier_e8"], quantity, prices)
+            self.balances[account, bucket, asset] -= penalty
+            self.balances["@penalties", "cross", asset] += penalty
         self.add(account, bucket, record["instrument_id"], (quantity, value))
         self.settle_late(record["instrument_id"])
 

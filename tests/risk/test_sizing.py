@@ -39,7 +39,7 @@ def trading(sample, lot=1, tick=1) -> Rules:
     )
 
 
-def reduced(sample, *, steps=None, lot=1, sizing=FREE) -> Reductions:
+def reduced(sample, *, steps=None, lot=1, sizing=FREE, depth=None) -> Reductions:
     margin, state = run(sample)
     positions, _ = holdings_of(sample)
     step = ints(steps if steps is not None else [1] * sample.size)
@@ -51,6 +51,7 @@ def reduced(sample, *, steps=None, lot=1, sizing=FREE) -> Reductions:
         end_health_ppm=END,
         rules=trading(sample, lot=lot),
         sizing=sizing,
+        depth_e8=None if depth is None else ints(depth),
     )
 
 
@@ -110,6 +111,64 @@ def test_the_largest_margin_goes_first_and_ties_go_to_the_lower_instrument():
     assert got.row.tolist() == [2, 3]
     assert got.side.tolist() == [-1, 1]
     assert reduced(sample, steps=[0, 1, 1, 1]).bucket.tolist() == [1]
+
+
+def two_markets(first, second, equity):
+    """Positions of one bucket in two instruments at 100, with a maintenance rate of 1%."""
+    return book(
+        contracts=[(False, E8, 0)] * 2,
+        marks=[100 * E8] * 2,
+        tiers=[[(0, 20_000, 10_000)]] * 2,
+        scalars=[PPM] * 2,
+        positions=[(0, 0, first * E8, first * 100 * E8), (0, 1, second * E8, second * 100 * E8)],
+        balances=[(0, 0, equity * E8)],
+    )
+
+
+def test_the_deepest_market_goes_first_where_it_frees_enough():
+    sample = two_markets(5, -4, 9)  # 0.9 is missing: less than one contract
+    shallow_bids = [[10 * E8, 900 * E8], [900 * E8, 20 * E8]]
+    assert reduced(sample, depth=shallow_bids).row.tolist() == [1]
+    shallow_asks = [[30 * E8, 0], [900 * E8, 20 * E8]]
+    assert reduced(sample, depth=shallow_asks).row.tolist() == [0]
+    assert reduced(sample, depth=[[0, 0], [0, 0]]).row.tolist() == [0], "then the largest margin"
+
+
+def test_a_position_that_frees_too_little_waits_for_one_that_frees_enough():
+    sample = two_markets(9, 1, 5)  # six are missing
+    assert reduced(sample, depth=[[E8, E8], [900 * E8, 900 * E8]]).row.tolist() == [0]
+    neither = two_markets(9, 1, 0)
+    assert reduced(neither, depth=[[E8, E8], [900 * E8, 900 * E8]]).row.tolist() == [0]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(-30, 30), st.integers(0, 3), st.integers(0, 3)),
+        min_size=1,
+        max_size=4,
+    ),
+    st.integers(-5, 30),
+)
+def test_the_position_chosen_is_the_twins(held, equity):
+    count = len(held)
+    sample = book(
+        contracts=[(False, E8, 0)] * count,
+        marks=[100 * E8] * count,
+        tiers=[[(0, 20_000 * rate, 10_000 * rate)] for _, rate, _ in held],
+        scalars=[PPM] * count,
+        positions=[(0, i, size * E8, size * 100 * E8) for i, (size, _, _) in enumerate(held)],
+        balances=[(0, 0, equity * E8)],
+    )
+    margin = sum(abs(size) * rate for size, rate, _ in held)
+    missing = Fraction(margin * END, PPM) - equity
+    depths = [[depth * E8, depth * E8] for _, _, depth in held]
+    found = reduced(sample, depth=depths).row.tolist()
+    expected = slow.chosen([
+        (max(abs(size), 1), abs(size) * rate, depth,
+         missing / (rate * Fraction(END, PPM)) if rate else None)
+        for size, rate, depth in held
+    ])  # fmt: skip
+    assert found == ([] if expected is None or missing <= 0 else [expected])
 
 
 def test_nothing_asked_nothing_sized():

@@ -5,12 +5,11 @@ from typing import Any
 import pytest
 
 from risk.liquidation.pacing import Pace
-from risk.liquidation.partial import insurance_payment_e8
 from schemas.units import E8
+from streams.state.ledger import partition_of
 from streams.state.partition_log import Image
-from tests.risk.books import ints
 from tests.streams.processors.test_cycle import SECOND_US, Story
-from tests.streams.state.exchange import NOW_US, Bench, deposit, fill, mark, risk_params
+from tests.streams.state.exchange import Bench, deposit, fill, risk_params
 
 SLICE = ("@penalties:USDT#0", "cross", "USDT")
 Record = dict[str, Any]
@@ -71,7 +70,6 @@ def under(equity: int = 400, contracts: float = 1) -> tuple[Desk, Record]:
 
 def test_a_fill_of_the_open_order_pays_what_is_left_above_bankruptcy_up_to_the_fee() -> None:
     desk, order = under()
-    assert (order["quantity_e8"], order["bankruptcy_price_e8"]) == (271_000_000 // 1_000, 0) or True
     price_e8 = order["limit_price_e8"]
     before = desk.balances()["alice", "cross", "USDT"]
     desk.answer(order)
@@ -110,11 +108,12 @@ def test_how_the_fills_fall_into_blocks_does_not_change_what_they_pay() -> None:
 
 def test_a_part_fill_is_followed_by_an_order_for_what_is_missing() -> None:
     desk, order = under()
-    desk.answer(order, price_e8=49_000 * E8, quantity_e8=order["quantity_e8"] // 2000 * 1000)
+    desk.answer(order, price_e8=49_000 * E8, quantity_e8=E8 // 10)
     (second,) = reduces(desk.tell(49_000))
     assert second["liquidation_id"] == "alice/cross/1/4"
     silent, _ = under()
     (unanswered,) = reduces(silent.tell(49_000))
+    assert E8 // 10 < order["quantity_e8"]
     assert 0 < second["quantity_e8"] < unanswered["quantity_e8"]
 
 
@@ -123,7 +122,8 @@ def test_silence_is_answered_by_larger_and_worse_orders_and_then_a_takeover() ->
     orders = [order, *(reduces(desk.tell(49_000))[0] for _ in range(3))]
     sizes = [one["quantity_e8"] for one in orders]
     limits = [one["limit_price_e8"] for one in orders]
-    assert sizes == sorted(sizes) and sizes[0] < sizes[-1]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1]
     assert limits == sorted(limits, reverse=True)
     assert [one["action"] for one in desk.tell(49_000)] == ["TAKE_OVER"]
     desk.answer(orders[-1])
@@ -186,19 +186,11 @@ def test_the_open_order_is_known_again_after_a_restart() -> None:
     assert again.paid_e8() == desk.paid_e8() > 0
 
 
-def test_the_penalty_of_an_inverse_contract_is_in_its_coin() -> None:
-    value_e8 = ints([100 * E8])
-    assert insurance_payment_e8(value_e8, ints([99 * E8]), 5_000).tolist() == [E8 // 2]
-
-
 def test_orders_wait_for_the_depth_and_the_largest_loss_goes_first() -> None:
     desk = Desk()
     for name, equity in (("ann", 400), ("ben", 300), ("cat", 200)):
         desk.buy(name, 1, 1_000 + equity)
     first = desk.tell(49_000, depth=4, times=2)
-    assert [(one["account_id"], one["action"]) for one in first] == [
-        ("cat", "CANCEL_ORDERS"), ("cat", "REDUCE"), ("ben", "CANCEL_ORDERS"), ("ben", "REDUCE"),
-    ] or sum(one["quantity_e8"] for one in reduces(first)) <= E8  # fmt: skip
     asked = {one["account_id"]: one["quantity_e8"] for one in reduces(first)}
     assert sum(asked.values()) <= E8, "a quarter of the depth"
     assert "cat" in asked
@@ -242,16 +234,10 @@ def test_a_worker_has_the_part_of_the_market_that_its_partitions_are() -> None:
     desk = Desk(partitions=4)
     for number in (1, 2, 3):
         desk.cycle.drop_partition(number)
-    name = next(n for n in (f"a{i}" for i in range(99)) if desk_partition(n) == 0)
+    name = next(n for n in (f"a{i}" for i in range(99)) if partition_of(n, 4) == 0)
     desk.buy(name, 10, 14_000)
     (order,) = reduces(desk.tell(49_000, depth=4, times=2))
     assert order["quantity_e8"] == E8 // 4
-
-
-def desk_partition(name: str) -> int:
-    from streams.state.ledger import partition_of
-
-    return partition_of(name, 4)
 
 
 def test_markets_that_tell_no_depth_are_not_paced() -> None:
@@ -259,5 +245,3 @@ def test_markets_that_tell_no_depth_are_not_paced() -> None:
     desk.buy("alice", 10, 14_000)
     (order,) = reduces(desk.tell(49_000, times=2))
     assert order["quantity_e8"] > E8
-    assert mark(1)["bid_depth_e8"] is None
-    assert NOW_US

@@ -18,7 +18,7 @@ DOCS = Path(__file__).parent
 PICTURE = DOCS / "live-view.svg"
 PICTURE_S = 98
 """The seeded crash begins 60 s after the market and falls for about 70 s: this is in its midst."""
-UNUSED = frozenset({"auction-bids", "auctions", "volatility"})
+UNUSED = frozenset({"volatility"})
 """Named and kept in history, but no part of the pipeline reads or writes them yet."""
 SHARING = {
     "account": "keyed by account: all such topics have the same number of partitions",

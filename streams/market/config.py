@@ -27,7 +27,8 @@ class MarketConfig:
     `options`: the seeded market lists options too, and some accounts are margined as portfolios.
     `opening_s`: time in which accounts open their first positions. `crash_at_s` (None: no crash),
     `fall_s`, how long the crash falls, and `duration_s` (None: without end) concern the seeded
-    market alone.
+    market alone. `fund_pace_ppm`: of the depth within 1 %, what the insurance funds' executor
+    trades out of their positions a second (0: they keep what they hold).
     """
 
     seed: int = 42
@@ -45,6 +46,7 @@ class MarketConfig:
     duration_s: float | None = None
     funding_interval_s: float | None = None
     insurance_fund_e8: int = 5_000_000 * E8
+    fund_pace_ppm: int = 10_000
     maker_collateral_e8: int = 1_000_000_000 * E8
 
     def __post_init__(self) -> None:
@@ -53,6 +55,7 @@ class MarketConfig:
         _require(self.step_ms is None or self.step_ms >= 1, "step_ms", "is less than 1")
         _require(self.fills_per_s >= 0, "fills_per_s", "is negative")
         _require(self.duration_s is None or self.duration_s >= 0, "duration_s", "is negative")
+        _require(self.fund_pace_ppm >= 0, "fund_pace_ppm", "is negative")
         _require(self.fall_s > 0, "fall_s", "is not positive")
         _require(self.opening_s > 0, "opening_s", "is not positive")
 
@@ -81,7 +84,9 @@ def build(config: MarketConfig) -> Exchange:
         populate(catalogue, seed=config.seed, accounts=config.accounts, makers=config.makers),
         path=path,
         pace=Pace(config.fills_per_s, config.opening_s, round(funding_s * 1e6)),
-        treasury=Treasury(config.insurance_fund_e8, config.maker_collateral_e8),
+        treasury=Treasury(
+            config.insurance_fund_e8, config.maker_collateral_e8, config.fund_pace_ppm
+        ),
         seed=config.seed,
     )
 

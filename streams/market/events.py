@@ -1,5 +1,6 @@
 """An event of the exchange: topic, key and record, and the makers of the frequent ones."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from schemas.topics import BY_NAME
@@ -15,6 +16,8 @@ FUNDING = BY_NAME["funding"].name
 MARGIN_CALLS = BY_NAME["margin-calls"].name
 LIQUIDATIONS = BY_NAME["liquidations"].name
 TRANSFERS = BY_NAME["transfers"].name
+AUCTIONS = BY_NAME["auctions"].name
+AUCTION_BIDS = BY_NAME["auction-bids"].name
 
 CROSS = "cross"
 """The bucket of the cross pool; an isolated bucket is named by its instrument."""
@@ -71,6 +74,23 @@ def settlement_event(now_us: int, instrument_id: str, price_e8: int) -> Event:
             "rate": 0.0,
             "mark_e8": price_e8,
             "kind": "SETTLEMENT",
+        },
+    )
+
+
+def bid_event(now_us: int, auction: Mapping[str, Any], bidder: str, **bid: int) -> Event:
+    """An account's bid (`price_e8`, `quantity_e8`) in an auction; one an auction and account."""
+    auction_id, seller = auction["auction_id"], auction["account_id"]
+    return Event(
+        AUCTION_BIDS,
+        seller,
+        {
+            "event_time": now_us,
+            "account_id": seller,
+            "bid_id": f"{auction_id}/{bidder}",
+            "auction_id": auction_id,
+            "bidder": bidder,
+            **bid,
         },
     )
 

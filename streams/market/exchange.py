@@ -7,12 +7,15 @@ from typing import Any
 
 from schemas.units import E8
 from streams.market.answers import Answers
+from streams.market.bidders import Bidders
 from streams.market.books import Books
 from streams.market.depth import Depth
 from streams.market.events import CROSS, Cashier, Event, account_event, funding_event
 from streams.market.execution import Execution
 from streams.market.expiry import Expiries
 from streams.market.flow import Flow
+from streams.market.fund_desk import FundDesk
+from streams.market.handovers import FUND, Handovers
 from streams.market.listings import PERPETUALS, VALUATION_ASSET, Catalogue, listing_events
 from streams.market.paths import PricePath, Step
 from streams.market.population import Population
@@ -27,8 +30,6 @@ LONGEST_LULL_S = 5.0
 FUNDING_BASE = 1e-4
 FUNDING_NOISE = 5e-5
 FUNDING_CAP = 7.5e-4
-APPLIED_ELSEWHERE = frozenset({"FUNDING", "SETTLEMENT"})
-"""Transfers of these kinds the exchange's own books already know of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +43,22 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Treasury:
-    """Opening collateral in the valuation currency: the insurance fund, and each market maker."""
+    """Opening collateral in the valuation currency: the insurance fund, and each market maker.
+
+    `fund_pace_ppm`: of the depth within 1 %, what the funds' executor trades out a second.
+    """
 
     insurance_e8: int
     maker_e8: int
+    fund_pace_ppm: int = 0
 
 
 class Exchange:
     """One market, event for event the same for the same seed and the same answers.
 
     `opening()` once, then `step()` until it returns None; in between the risk engine's records
-    are handed to `on_margin_call`, `on_liquidation` and `on_transfer`. They are queued and take
-    effect in the next step, in the order they came.
+    are handed to `on_margin_call`, `on_liquidation`, `on_transfer` and `on_auction`. They are
+    queued and take effect in the next step, in the order they came.
     """
 
     def __init__(
@@ -83,6 +88,18 @@ class Exchange:
         self._execution = Execution(
             catalogue, books=self.books, depth=self._depth, tape=tape, makers=population.makers
         )
+        self._handovers = Handovers(self.books)
+        self._fund_desk = FundDesk(
+            catalogue,
+            books=self.books,
+            depth=self._depth,
+            tape=tape,
+            makers=population.makers,
+            pace_ppm=treasury.fund_pace_ppm,
+        )
+        self._bidders = Bidders(
+            catalogue, population.traders, books=self.books, marks_e8=marks_e8, seed=seed
+        )
         self._flow = Flow(
             catalogue,
             population,
@@ -102,7 +119,6 @@ class Exchange:
         )
         self._orders: list[Mapping[str, Any]] = []
         self._legs: list[Mapping[str, Any]] = []
-        self._legs_seen: set[tuple[str, int]] = set()
         self._now_us = self._opened_us = self._funding_due_us = 0
         self._owed_trades = self._owed_arrivals = 0.0
 
@@ -141,11 +157,15 @@ class Exchange:
         assert elapsed_s >= 0, "time runs forward"
         self._now_us = now_us = step.event_time_us
         events = self._quotes.take(step)
-        self._book_transfers()
+        legs, self._legs = self._legs, []
+        for leg in legs:
+            self._handovers.book(leg)
         events += self._expiries.due(now_us)
         orders, self._orders = self._orders, []
         for order in orders:
             events += self._execution.execute(order, now_us, self._quotes.indices_e8)
+        events += self._fund_desk.trade(now_us, self._quotes.indices_e8)
+        events += self._bidders.due(now_us)
         events += self._answers.due(now_us)
         events += self._trading(now_us, min(elapsed_s, LONGEST_LULL_S))
         if now_us >= self._funding_due_us:
@@ -164,13 +184,16 @@ class Exchange:
         """A leg of a transfer, booked once in the next step."""
         self._legs.append(record)
 
+    def on_auction(self, record: Mapping[str, Any]) -> None:
+        """An auction of a fund's position: accounts may bid until it ends."""
+        self._fund_desk.hear(record)
+        self._bidders.hear(record, self._now_us)
+
     def _deposits(self, now_us: int) -> list[Event]:
         insurance_e8, maker_e8 = self._treasury.insurance_e8, self._treasury.maker_e8
-        events = self._funds(now_us, f"@insurance:{VALUATION_ASSET}", VALUATION_ASSET, insurance_e8)
+        events = self._funds(now_us, f"{FUND}{VALUATION_ASSET}", VALUATION_ASSET, insurance_e8)
         for coin in self.catalogue.settlement_coins():
-            events += self._funds(
-                now_us, f"@insurance:{coin}", coin, insurance_e8 // COIN_FUND_SHARE
-            )
+            events += self._funds(now_us, f"{FUND}{coin}", coin, insurance_e8 // COIN_FUND_SHARE)
         for maker_id in self.population.makers:
             events += self._funds(now_us, maker_id, VALUATION_ASSET, maker_e8)
             for coin in self.catalogue.settlement_coins():
@@ -187,8 +210,7 @@ class Exchange:
         amount_e8 = usd_e8 * E8 // price_e8
         if amount_e8 <= 0:
             return []
-        if not account_id.startswith("@"):
-            self.books.account(account_id).add(CROSS, asset, amount_e8)
+        self.books.account(account_id).add(CROSS, asset, amount_e8)
         return [self._cashier.deposit(now_us, account_id, asset, amount_e8)]
 
     def _trading(self, now_us: int, elapsed_s: float) -> list[Event]:
@@ -219,15 +241,3 @@ class Exchange:
         """The next multiple of the interval, so that eight hours fall on 00:00, 08:00, 16:00."""
         interval_us = self._pace.funding_us
         return (self._now_us // interval_us + 1) * interval_us
-
-    def _book_transfers(self) -> None:
-        legs, self._legs = self._legs, []
-        for leg in legs:
-            key = (leg["transfer_id"], leg["leg"])
-            if leg["kind"] in APPLIED_ELSEWHERE or key in self._legs_seen:
-                continue
-            self._legs_seen.add(key)
-            if leg["kind"] != "TAKEOVER":
-                self.books.transfer(leg)
-            elif not leg["account_id"].startswith("@"):
-                self.books.drop(leg["account_id"], leg["bucket"], leg["instrument_id"])

@@ -66,16 +66,19 @@ OTHER_COIN = Dynamics(1.2, 0.7)
 BASIS_NOISE = 1e-4
 BASIS_PULL_PER_S = 0.1
 REBOUND_S = 90.0
+GAP_SHARE = 0.1
+"""Of the fall, what comes at once: nobody trades on the way."""
 
 
 class Crash:
-    """The scripted part of a crash: a fall of 25 to 30 %, then a partial rebound."""
+    """The scripted part of a crash: a fall of 25 to 30 %, a gap in it, then a partial rebound."""
 
     def __init__(self, rng: random.Random, at_s: float | None, fall_s: float) -> None:
         self.at_s = math.inf if at_s is None else at_s
         self.fall_s = fall_s * rng.uniform(0.9, 1.1)
         self._depth = math.log1p(-rng.uniform(0.26, 0.29))
         self._rebound = rng.uniform(0.25, 0.4)
+        self._gap_s = self.at_s + self.fall_s * rng.uniform(0.4, 0.7)
 
     @property
     def bottom_s(self) -> float:
@@ -83,7 +86,8 @@ class Crash:
 
     def level(self, now_s: float) -> float:
         """Log displacement of the common factor at a time."""
-        fall = _smooth((now_s - self.at_s) / self.fall_s)
+        fall = (1 - GAP_SHARE) * _smooth((now_s - self.at_s) / self.fall_s)
+        fall += GAP_SHARE if now_s >= self._gap_s else 0.0
         back = _smooth((now_s - self.bottom_s) / REBOUND_S)
         return self._depth * (fall - self._rebound * back)
 

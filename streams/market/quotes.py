@@ -34,6 +34,7 @@ class Quotes:
         for instrument_id, index_e8 in step.prices_e8.items():
             self.indices_e8[instrument_id] = index_e8
             self._moved_us[instrument_id] = now_us
+            self._depth.observe(instrument_id, index_e8, now_us)
         self._volatilities = step.volatilities
         return [
             self._say(instrument_id, now_us)

@@ -18,7 +18,7 @@ from confluent_kafka import (
 
 from schemas.record_codec import decode, encode
 from schemas.topics import BY_NAME
-from streams.market.events import LIQUIDATIONS, MARGIN_CALLS, TRANSFERS, Event
+from streams.market.events import AUCTIONS, LIQUIDATIONS, MARGIN_CALLS, TRANSFERS, Event
 from streams.market.exchange import Exchange
 from streams.transport.publisher import producer_settings
 
@@ -165,7 +165,7 @@ class _Answers:
         )
         places = [
             TopicPartition(topic, partition, self._end(topic, partition))
-            for topic in (MARGIN_CALLS, LIQUIDATIONS, TRANSFERS)
+            for topic in (MARGIN_CALLS, LIQUIDATIONS, TRANSFERS, AUCTIONS)
             for partition in self._partitions(topic)
         ]
         self._consumer.assign(places)
@@ -177,6 +177,7 @@ class _Answers:
             MARGIN_CALLS: exchange.on_margin_call,
             LIQUIDATIONS: exchange.on_liquidation,
             TRANSFERS: exchange.on_transfer,
+            AUCTIONS: exchange.on_auction,
         }
         while messages := self._consumer.consume(ANSWERS_AT_ONCE, timeout=0):
             for message in messages:

@@ -126,3 +126,46 @@ def _liquidate(exchange: Exchange, step: int) -> None:
                     liquidation_id=f"{account_id}/{bucket}/{listing.instrument_id}/{step}",
                 )
             )
+
+
+def leg(
+    account_id: str, kind: str, *, transfer_id: str = "t", number: int = 0, **amounts: object
+) -> dict[str, object]:
+    """A record of `transfers`: a leg on the cross bucket that moves what `amounts` say."""
+    return {
+        "event_time": 0,
+        "account_id": account_id,
+        "transfer_id": transfer_id,
+        "leg": number,
+        "legs": 2,
+        "kind": kind,
+        "bucket": "cross",
+        "asset": None,
+        "amount_e8": 0,
+        "instrument_id": None,
+        "quantity_e8": 0,
+        "cost_e8": 0,
+        **amounts,
+    }
+
+
+def auction(quantity_e8: int, *, floor_e8: int, **changes: object) -> dict[str, object]:
+    """A record of `auctions`: SOL-PERP of the fund, OPENED unless `changes` say otherwise."""
+    return {
+        "event_time": 0,
+        "account_id": "@insurance:USDT",
+        "auction_id": "@insurance:USDT/1",
+        "instrument_id": "SOL-PERP",
+        "quantity_e8": quantity_e8,
+        "opening_price_e8": floor_e8,
+        "floor_price_e8": floor_e8,
+        "awarded_e8": 0,
+        "event": "OPENED",
+        "sealed": False,
+        "closes": 2**62,
+        "price_e8": None,
+        "bidder": None,
+        "bid_id": None,
+        "award_e8": 0,
+        **changes,
+    }

@@ -9,7 +9,14 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from schemas.record_codec import decode, encode
 from streams.market.config import build
-from streams.market.events import ACCOUNTS, FILLS, LIQUIDATIONS, MARGIN_CALLS, TRANSFERS
+from streams.market.events import (
+    ACCOUNTS,
+    AUCTIONS,
+    FILLS,
+    LIQUIDATIONS,
+    MARGIN_CALLS,
+    TRANSFERS,
+)
 from streams.market.runner import run
 from streams.run.broker import EmbeddedBroker
 from tests.streams.market.markets import call, events_of, order, small
@@ -26,6 +33,7 @@ TOPICS = (
     MARGIN_CALLS,
     LIQUIDATIONS,
     TRANSFERS,
+    AUCTIONS,
 )
 
 pytestmark = pytest.mark.embedded

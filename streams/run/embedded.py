@@ -24,6 +24,7 @@ from streams.run.children import Child, ChildFailedError
 from streams.run.offsets import Offsets
 from streams.run.summary import print_summary, summarise
 from streams.run.topics import ensure_topics
+from streams.run.waterfall_reader import read_waterfall
 
 READY_S = 240.0
 """The first start on a machine may have to compile the kernels."""
@@ -86,7 +87,7 @@ class _Run:
 
     def go(self) -> int:
         options = self.options
-        bootstrap = options.bootstrap or self._broker()
+        self.bootstrap = bootstrap = options.bootstrap or self._broker()
         ensure_topics(bootstrap, options.partitions)
         self.offsets = Offsets(bootstrap)
         self.sink = self._child(
@@ -269,7 +270,8 @@ class _Run:
         self.sink.check()
         finals = [worker.status.get("final", {}) for worker in self.workers]
         rows = self.sink.status.get("final", {})
-        summary = summarise(self.feed.picture, counts, rows, finals, seconds) | {"unread": unread}
+        summary = summarise(self.feed.picture, counts, rows, finals, seconds)
+        summary |= {"unread": unread, "waterfall": read_waterfall(self.bootstrap).told()}
         if self.options.summary:
             self.options.summary.write_text(json.dumps(summary, indent=2) + "\n")
         if self.options.svg:

@@ -1,7 +1,7 @@
 """The summary of a run: records on topics, rows in tables, and whether money is conserved."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -95,6 +95,8 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
     for title in ("stages", "calls", "liquidations", "dead_letters", "latency_ms"):
         said = ", ".join(f"{k} {v}" for k, v in summary[title].items()) or "none"
         console.print(f"{title.replace('_', ' ')}: {said}", highlight=False)
+    for line in waterfall_lines(summary["waterfall"]):
+        console.print(line, highlight=False)
     if summary["unread"]:
         console.print(
             f"interrupted: {summary['unread']:,} records were not applied", style="yellow"
@@ -108,3 +110,53 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
         style="green" if exact else "bold red",
     )
     console.print(f"digest: {summary['digest']}   after {summary['seconds']} s", style="dim")
+
+
+def waterfall_lines(told: dict[str, Any]) -> Iterator[str]:
+    """What each stage took, one line a stage; stages that were not reached are left out."""
+    reduced, taken, sold = told["reduced"], told["taken_over"], told["auctioned"]
+    if reduced["orders"]:
+        yield f"reduced: {_usd(reduced)} by {reduced['orders']:,} orders"
+    if taken["buckets"]:
+        yield (
+            f"taken over: {_usd(taken)} of {taken['buckets']:,} buckets, "
+            f"{taken['bankrupt']:,} bankrupt for {taken['loss']}"
+        )
+    if sold["awards"]:
+        yield (
+            f"auctioned: {_usd(sold)} to {sold['bidders']:,} bidders in {sold['auctions']:,} "
+            f"auctions, {sold['discount_percent']} % below the opening price"
+        )
+    yield from _deleveraging_lines(told["deleveraged"])
+    if told["returned"]:
+        yield f"returned: {told['returned']:,} legs that their accounts could not bear"
+    if told["socialised"]["amounts"]:
+        shared = told["socialised"]
+        yield f"socialised: {_amounts(shared['amounts'])} over {shared['payers']:,} winners"
+    if told["lowest_fund"]:
+        yield f"lowest balance of the fund: {_amounts(told['lowest_fund'])}"
+
+
+def _deleveraging_lines(ours: dict[str, Any]) -> Iterator[str]:
+    """What was taken of winners, and what whole positions in the same order would have been."""
+    if not ours["legs"]:
+        return
+    plain = ours["plain_queue"]
+    yield (
+        f"deleveraged: {_usd(ours)} of {ours['winners']:,} winners in {ours['requests']:,} "
+        f"requests, gains of {ours['gain_usd']:,.0f} closed early, "
+        f"{_amounts(ours['conceded']) or 'nothing'} given up"
+    )
+    yield (
+        f"a plain queue: {_usd(plain)} of {plain['winners']:,} winners, gains of "
+        f"{plain['gain_usd']:,.0f}: {plain['notional_usd'] - ours['notional_usd']:,.0f} and "
+        f"{plain['gain_usd'] - ours['gain_usd']:,.0f} more"
+    )
+
+
+def _usd(stage: dict[str, Any]) -> str:
+    return f"{stage['notional_usd']:,.0f} USD"
+
+
+def _amounts(of: dict[str, str]) -> str:
+    return ", ".join(f"{amount} {asset}" for asset, amount in of.items())

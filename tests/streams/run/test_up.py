@@ -78,6 +78,9 @@ def test_a_recorded_crash_liquidates_and_every_table_holds_its_topic(tmp_path: P
     assert summary["calls"]["CALL"] > 0
     assert summary["liquidations"]["CANCEL_ORDERS"] > 0
     assert summary["topics"]["transfers"] > 0
+    fell = summary["waterfall"]
+    assert 0 < fell["taken_over"]["buckets"] <= summary["liquidations"]["TAKE_OVER"]
+    assert "taken over: " in output
     assert summary["latency_ms"]["p99"] is not None
     assert (tmp_path / "data" / "clickhouse").is_dir(), "history is kept where it was asked for"
     assert "conservation: exact" in output

@@ -19,9 +19,11 @@ MEDIAN_DISCOUNT = 0.01
 DISCOUNT_SPREAD = 0.8
 MOST_LEVERAGE = 3.0
 """An account bids for as much as leaves it below this leverage, or below a habit that is lower."""
-ATTENTION = 0.6
-"""The chance that a bidder looks at an auction at all."""
+MOST_LOOKING = 20
+"""Bidders that look at an auction."""
 QUICKEST_S, SLOWEST_S = 0.2, 3.0
+IN_TIME = 0.7
+"""Nobody bids after this part of an auction's time: the bid might arrive after its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +68,9 @@ class Bidders:
             return
         self._open[auction_id], self._offered[auction_id] = auction, {}
         rng = random.Random(f"{self._seed}/{auction_id}")
-        for bidder in self._tastes:
-            delay_s, attention = rng.uniform(QUICKEST_S, SLOWEST_S), rng.random()
-            due_us = now_us + round(delay_s * 1e6)
-            if attention < ATTENTION:
-                heapq.heappush(self._due, (due_us, auction_id, bidder))
+        for bidder in rng.sample(list(self._tastes), min(MOST_LOOKING, len(self._tastes))):
+            due_us = now_us + round(rng.uniform(QUICKEST_S, SLOWEST_S) * 1e6)
+            heapq.heappush(self._due, (due_us, auction_id, bidder))
 
     def due(self, now_us: int) -> list[Event]:
         """The bids that are made by now."""
@@ -78,7 +78,7 @@ class Bidders:
         while self._due and self._due[0][0] <= now_us:
             _, auction_id, bidder = heapq.heappop(self._due)
             auction = self._open.get(auction_id)
-            if auction is not None and now_us < auction["closes"]:
+            if auction is not None and _in_time(auction, now_us):
                 events += self._bid(now_us, auction, bidder)
         return events
 
@@ -119,6 +119,11 @@ def _tastes(traders: tuple[Trader, ...], rng: random.Random) -> dict[str, Taste]
         for trader in traders
         if not trader.isolated and not trader.portfolio and rng.random() < BIDDER_SHARE
     }
+
+
+def _in_time(auction: Mapping[str, Any], now_us: int) -> bool:
+    opened_us, closes_us = auction["event_time"], auction["closes"]
+    return bool(now_us <= opened_us + (closes_us - opened_us) * IN_TIME)
 
 
 def _price_e8(listing: Listing, mark_e8: int, discount: float, *, sells: bool) -> int:

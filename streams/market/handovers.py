@@ -1,6 +1,5 @@
 """What transfers between accounts do to the exchange's books."""
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,24 +11,25 @@ REFUSABLE = frozenset({"AUCTION", "DELEVERAGE"})
 """Kinds whose leg the owner of its account may refuse when it is applied."""
 FUND = "@insurance:"
 
+RETURNED = "/return"
+"""What the id of a RETURN has behind that of the transfer of which a leg comes back."""
+
 Leg = Mapping[str, Any]
-Amounts = tuple[str, int, int]
-"""Instrument, quantity and cost of a leg."""
 
 
 class Handovers:
     """Books every leg once: of accounts that trade here, and of the insurance funds.
 
-    A leg that was refused comes back to its fund as a RETURN of the same contracts at the same
-    cost. The leg itself stands on the topic all the same: it is taken back when the RETURN is
-    heard, or not booked where the RETURN was heard first.
+    A leg that was refused comes back to its fund by a RETURN. The leg itself stands on the topic
+    all the same: it is taken back when the RETURN is heard, or not booked where the RETURN was
+    heard first.
     """
 
     def __init__(self, books: Books) -> None:
         self._books = books
         self._seen: set[tuple[str, int]] = set()
-        self._booked: dict[Amounts, list[Leg]] = {}
-        self._returned: Counter[Amounts] = Counter()
+        self._booked: dict[str, Leg] = {}
+        self._returned: set[str] = set()
 
     def book(self, leg: Leg) -> None:
         key = (leg["transfer_id"], leg["leg"])
@@ -44,28 +44,17 @@ class Handovers:
         else:
             self._books.transfer(leg)
             if leg["kind"] == "RETURN" and of_fund:
-                self._take_back(_amounts(leg))
+                self._take_back(leg["transfer_id"].removesuffix(RETURNED))
 
     def _hand_over(self, leg: Leg) -> None:
-        amounts = _amounts(leg)
-        if self._returned[amounts]:
-            self._returned[amounts] -= 1
+        if leg["transfer_id"] in self._returned:
             return
         self._books.transfer(leg)
-        self._booked.setdefault(amounts, []).append(leg)
+        self._booked[leg["transfer_id"]] = leg
 
-    def _take_back(self, amounts: Amounts) -> None:
-        """The latest such leg: whoever refused has been asked last."""
-        legs = self._booked.get(amounts)
-        if not legs:
-            self._returned[amounts] += 1
-            return
-        leg = legs.pop()
-        _, quantity_e8, cost_e8 = amounts
-        self._books.transfer(
-            {**leg, "amount_e8": 0, "quantity_e8": -quantity_e8, "cost_e8": -cost_e8}
-        )
-
-
-def _amounts(leg: Leg) -> Amounts:
-    return leg["instrument_id"] or "", leg["quantity_e8"], leg["cost_e8"]
+    def _take_back(self, transfer_id: str) -> None:
+        self._returned.add(transfer_id)
+        leg = self._booked.pop(transfer_id, None)
+        if leg is not None:
+            fields = ("amount_e8", "quantity_e8", "cost_e8")
+            self._books.transfer({**leg, **{name: -leg[name] for name in fields}})

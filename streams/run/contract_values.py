@@ -30,14 +30,6 @@ class ContractValues:
             return -divide_e8(size_e8, price_e8)
         return multiply_e8(size_e8, price_e8)
 
-    def price_e8(self, instrument_id: str, quantity_e8: int, cost_e8: int) -> int:
-        """At which a quantity is worth its cost."""
-        record = self._records[instrument_id]
-        size_e8 = multiply_e8(quantity_e8, record["multiplier_e8"])
-        if record["kind"] in INVERSE:
-            return -divide_e8(size_e8, cost_e8)
-        return divide_e8(cost_e8, size_e8)
-
     def notional_usd(self, instrument_id: str, quantity_e8: int, price_e8: int) -> float:
         """Absolute; quote currencies other than the dollar's are taken for dollars."""
         return abs(

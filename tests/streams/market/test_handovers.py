@@ -32,7 +32,7 @@ class Room:
         held = sum(self.books.quantity_e8(name, CROSS, "SOL-PERP") for name in accounts)
         return held, round(sum(self.books.equity_usd(name, CROSS) for name in accounts))
 
-    def deleverage(self, quantity: int, price: int, transfer_id: str = "d") -> None:
+    def deleverage(self, quantity: int, price: int, transfer_id: str = "d/1") -> None:
         moved = {"instrument_id": "SOL-PERP", "quantity_e8": quantity * E8}
         cost_e8 = quantity * price * E8
         for number, (name, sign) in enumerate(((FUND, -1), ("winner", 1))):
@@ -41,14 +41,14 @@ class Room:
                 leg(name, "DELEVERAGE", transfer_id=transfer_id, number=number, **amounts)
             )
 
-    def give_back(self, quantity: int, price: int) -> None:
+    def give_back(self, quantity: int, price: int, transfer_id: str = "d/1") -> None:
         amounts = {"quantity_e8": quantity * E8, "cost_e8": quantity * price * E8}
         for number, (name, sign) in enumerate((("@returns:USDT#3", -1), (FUND, 1))):
             signed = {key: sign * value for key, value in amounts.items()}
             self.handovers.book(
                 leg(
-                    name, "RETURN", transfer_id="r", number=number, instrument_id="SOL-PERP",
-                    **signed,
+                    name, "RETURN", transfer_id=f"{transfer_id}/return", number=number,
+                    instrument_id="SOL-PERP", **signed,
                 )
             )  # fmt: skip
 
@@ -89,12 +89,12 @@ def test_a_refused_leg_changes_nothing_whichever_is_heard_first(return_first: bo
     assert (room.books.equity_usd("winner", CROSS), room.books.equity_usd(FUND, CROSS)) == worth
 
 
-def test_a_return_takes_back_only_the_leg_of_its_own_amounts() -> None:
+def test_a_return_takes_back_only_the_leg_of_its_own_transfer() -> None:
     room = Room()
     room.deleverage(4, 185, "first")
-    room.deleverage(3, 185, "second")
-    room.give_back(4, 185)
-    assert room.books.quantity_e8("winner", CROSS, "SOL-PERP") == -7 * E8
+    room.deleverage(4, 190, "second")
+    room.give_back(4, 190, "second")
+    assert room.books.account("winner").holdings[CROSS, "SOL-PERP"].cost_e8 == -1_260 * E8
 
 
 def test_a_socialised_loss_is_the_winners_and_no_longer_the_funds() -> None:

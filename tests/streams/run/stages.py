@@ -29,11 +29,12 @@ def fill(account: str, order: str | None, quantity: int, price: int = MARK) -> T
     }  # fmt: skip
 
 
-def order(action: str, account: str, *, quantity: int, equity: int = 0, time: int = 0) -> Told:
+def order(action: str, account: str, *, quantity: int, equity: int = 0) -> Told:
     return "liquidations", {
-        "event_time": time, "action": action, "account_id": account, "bucket": "cross",
-        "episode": 1, "instrument_id": "ABC-PERP", "quantity_e8": quantity * E8,
-        "equity_e8": equity * E8, "marks": [{"instrument_id": "ABC-PERP", "mark_e8": MARK * E8}],
+        "action": action, "account_id": account, "bucket": "cross", "episode": 1,
+        "liquidation_id": f"{account}/1", "instrument_id": "ABC-PERP",
+        "quantity_e8": quantity * E8, "equity_e8": equity * E8,
+        "marks": [{"instrument_id": "ABC-PERP", "mark_e8": MARK * E8}],
     }  # fmt: skip
 
 
@@ -45,17 +46,15 @@ def auction(event: str, *, award: int = 0, price: int | None = None, bidder: str
     }  # fmt: skip
 
 
-def asked(quantity: int, *, time: int = 10, number: int = 1, name: str = "ABC-PERP") -> Told:
+def asked(quantity: int, *, number: int = 1) -> Told:
     return "deleveraging", {
-        "event": "ASKED", "event_time": time, "request_id": f"{FUND}/{number}", "fund": FUND,
-        "asset": "USDT", "instrument_id": name, "quantity_e8": quantity * E8, "partition": -1,
+        "event": "ASKED", "request_id": f"{FUND}/{number}", "fund": FUND, "asset": "USDT",
+        "instrument_id": "ABC-PERP", "quantity_e8": quantity * E8, "partition": -1,
         "candidates": [],
     }  # fmt: skip
 
 
-def answered(
-    partition: int, *candidates: tuple[str, int, int, float], time: int = 11, number: int = 1
-) -> Told:
+def answered(partition: int, *candidates: tuple[str, int, int, float], number: int = 1) -> Told:
     """Candidates as (account, signed contracts, price of entry, score)."""
     told = [
         {
@@ -64,19 +63,19 @@ def answered(
         }
         for account, quantity, entry, score in candidates
     ]  # fmt: skip
-    _, question = asked(0, time=time, number=number)
+    _, question = asked(0, number=number)
     return "deleveraging", question | {
         "event": "ANSWERED", "partition": partition, "candidates": told,
     }  # fmt: skip
 
 
 def handed_over(
-    winner: str, quantity: int, price: int, *, time: int = 12, kind: str = "DELEVERAGE"
+    winner: str, quantity: int, price: int, *, number: int = 1, kind: str = "DELEVERAGE"
 ) -> Iterator[Told]:
-    """The two legs of a transfer from the fund to a winner."""
-    for number, (account, sign) in enumerate(((FUND, -1), (winner, 1))):
+    """The two legs of a transfer from the fund to a winner, which follows from a request."""
+    for leg, (account, sign) in enumerate(((FUND, -1), (winner, 1))):
         yield "transfers", {
-            "event_time": time, "transfer_id": f"{kind}/{winner}/{time}", "leg": number,
+            "transfer_id": f"{FUND}/{number}/{winner}", "leg": leg,
             "kind": kind, "account_id": account, "bucket": "cross", "asset": None, "amount_e8": 0,
             "instrument_id": "ABC-PERP", "quantity_e8": sign * quantity * E8,
             "cost_e8": sign * quantity * price * E8,
@@ -85,7 +84,7 @@ def handed_over(
 
 def shared(account: str, amount: int) -> Told:
     return "transfers", {
-        "event_time": 20, "transfer_id": f"s/{account}", "leg": 0, "kind": "SOCIALISED_LOSS",
+        "transfer_id": f"s/{account}", "leg": 0, "kind": "SOCIALISED_LOSS",
         "account_id": account, "bucket": "cross", "asset": "USDT", "amount_e8": amount * E8,
         "instrument_id": None, "quantity_e8": 0, "cost_e8": 0,
     }  # fmt: skip

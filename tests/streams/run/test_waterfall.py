@@ -14,7 +14,7 @@ from tests.streams.run import stages
 from tests.streams.run.stages import Told
 
 DELEVERAGED = [
-    stages.order("DELEVERAGE", stages.FUND, quantity=10, time=12),
+    stages.order("DELEVERAGE", stages.FUND, quantity=10),
     stages.asked(10),
     stages.answered(0, ("ann", -8, 120, 9.0), ("cat", -50, 95, 0.5)),
     stages.answered(3, ("bob", -20, 110, 4.0)),
@@ -89,11 +89,12 @@ def test_more_than_was_asked_for_shows() -> None:
     assert more["largest_excess_contracts"] == "3"
 
 
-def test_legs_belong_to_the_last_question_before_them() -> None:
+def test_legs_belong_to_the_question_that_their_transfer_names() -> None:
     second = [
-        stages.asked(4, time=30, number=2),
-        stages.answered(0, ("dan", -4, 99, 1.0), time=31, number=2),
-        *stages.handed_over("dan", 4, 90, time=32),
+        ("liquidations", DELEVERAGED[0][1] | {"liquidation_id": f"{stages.FUND}/2"}),
+        stages.asked(4, number=2),
+        stages.answered(0, ("dan", -4, 99, 1.0), number=2),
+        *stages.handed_over("dan", 4, 90, number=2),
     ]
     ours = told(*DELEVERAGED, *second)["deleveraged"]
     assert (ours["requests"], ours["legs"], ours["largest_excess_contracts"]) == (2, 3, "0")

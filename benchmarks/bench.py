@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from benchmarks import failover, fills, guarantee, latency, memory, recovery
+from benchmarks import cascade, failover, fills, guarantee, latency, memory, recovery
 from benchmarks.contender import ContenderFailedError
 from benchmarks.kernels import table as kernels
 from benchmarks.latency import Shape
@@ -22,9 +22,10 @@ RECOVERED = (100_000, 1_000_000)
 """Accounts of the recoveries."""
 SHARE = 0.2
 """Of the accounts, how many break in a run: a crash."""
-PARTS = ("fills", "latency", "memory", "kernels", "recovery", "guarantee", "failover")
+PARTS = ("fills", "latency", "cascade", "memory", "kernels", "recovery", "guarantee", "failover")
 ON_KAFKA = {"recovery", "guarantee", "failover"}
 TINY = Shape(ticks_per_s=100.0, calm_s=1.0, fall_s=2.0, hold_s=2.0)
+TINY_CASCADE = Shape(ticks_per_s=100.0, calm_s=1.0, fall_s=1.0, hold_s=8.0, depth_usd=60_000)
 
 
 @click.command()
@@ -67,6 +68,9 @@ def _measured(part: str, fills_of: tuple[int, int], runs: int, *, tiny: bool) ->
                 for _ in range(runs)
             ]
         ]
+    if part == "cascade":
+        watched, shape = (100, TINY_CASCADE) if tiny else (LATENCY_ACCOUNTS, cascade.SHAPE)
+        return [cascade.measure(SEED, watched, shape=shape, say=click.echo) for _ in range(runs)]
     if part == "memory":
         held, tick_s = (300, 1.0) if tiny else (MEMORY_ACCOUNTS, 5.0)
         return memory.measure(SEED, held, tick_s=tick_s, say=click.echo)

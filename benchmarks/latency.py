@@ -35,19 +35,22 @@ MAINTENANCE = TIERS[0][2] / PPM
 LISTEN_S = 20.0
 
 Say = Callable[[str], None]
+Hear = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """The prices: how often one ticks, for how long they are calm, fall, and hold.
 
-    They hold so that the last breaches are confirmed: a decision needs a new price.
+    They hold so that the last breaches are confirmed: a decision needs a new price. `depth_usd`
+    is what the prices say rests on each side of a book; 0: nothing, and orders are not paced.
     """
 
     ticks_per_s: float = 200.0
     calm_s: float = 3.0
     fall_s: float = 25.0
     hold_s: float = 4.0
+    depth_usd: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +67,12 @@ class LatencyRun:
     max_ms: float
 
 
-def measure(seed: int, accounts: int, share: float, *, shape: Shape, say: Say) -> LatencyRun:
+def measure(
+    seed: int, accounts: int, share: float, *, shape: Shape, say: Say, hear: Hear | None = None
+) -> LatencyRun:
     """One run on a broker of its own: calm prices, then a fall in which accounts break steadily.
 
-    `share` (0..1] of the accounts breaks before its end.
+    `share` (0..1] of the accounts breaks before its end. `hear` is told every REDUCE.
     Raises ContenderFailedError where the accounts liquidated are not exactly those that break.
     """
     say(f"latency: {accounts:,} accounts, {share:.0%} break in {shape.fall_s:g} s")
@@ -76,8 +81,9 @@ def measure(seed: int, accounts: int, share: float, *, shape: Shape, say: Say) -
         breaks, counts, positions = _produce(broker.bootstrap, seed, accounts, share)
         with live_worker(broker.bootstrap, PARTITIONS, Path(folder)) as worker:
             worker.await_fills(counts)
-            desk, ticker = Desk(broker.bootstrap), Ticker(broker.bootstrap)
-            ears = Ears(broker.bootstrap, desk.fill)
+            desk = Desk(broker.bootstrap)
+            ticker = Ticker(broker.bootstrap, depth_usd=shape.depth_usd)
+            ears = Ears(broker.bootstrap, _both(hear, desk.fill))
             seconds = shape.calm_s + shape.fall_s + shape.hold_s
             expected = {name for name, drop in breaks.items() if drop < END_DROP}
             with ThreadPoolExecutor(1, "ticker") as pool:
@@ -89,6 +95,15 @@ def measure(seed: int, accounts: int, share: float, *, shape: Shape, say: Say) -
             _refuse_dead_letters(worker.end())
     _check(ears, expected)
     return _result(ears, ticker, (accounts, positions))
+
+
+def _both(hear: Hear | None, answer: Hear) -> Hear:
+    def one_after_the_other(order: dict[str, Any]) -> None:
+        if hear is not None:
+            hear(order)
+        answer(order)
+
+    return one_after_the_other
 
 
 def _produce(

@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.cascade import CascadeRun
 from benchmarks.contender import Timing
 from benchmarks.failover import FailoverResult
 from benchmarks.fills import FillsResult
@@ -44,6 +45,9 @@ DEFINITIONS = """\
   moment a tick is handed to its producer (also its Kafka timestamp) until a consumer receives the
   orders that it caused: `plimsoll-source` names the tick, here the second one below maintenance.
   Counted are the first orders of each episode, CANCEL_ORDERS and the first REDUCE.
+- Cascade: the same while two fifths of the accounts break within one second, with books so thin
+  that orders must wait: a run counts only if in no second of event time an instrument's orders of
+  one side ask for more than the cap of the settings, but for one lot.
 - Memory: resident set of the worker process, at its peak (when the margin states of all accounts
   are published at once) and while prices tick on; its book is compared like that of the fills.
 - Kernels: the arrays are in memory and warm, rows ascend by bucket, results are checked first. A
@@ -71,6 +75,7 @@ class Results:
 
     fills: FillsResult | None = None
     latency: Sequence[list[LatencyRun]] = ()
+    cascade: Sequence[CascadeRun] = ()
     memory: MemoryResult | None = None
     kernels: KernelResults | None = None
     recovery: Sequence[RecoveryResult] = ()
@@ -82,7 +87,9 @@ def rows(results: Results) -> list[Row]:
     """The table, without its head."""
     table = _fills_rows(results.fills) if results.fills else []
     for runs in results.latency:
-        table.extend(_latency_rows(runs))
+        table.extend(_latency_rows("price to liquidation", runs))
+    if results.cascade:
+        table.extend(_cascade_rows(results.cascade))
     if results.memory:
         table.extend(_memory_rows(results.memory))
     if results.kernels:
@@ -122,7 +129,15 @@ def _rate_rows(name: str, timings: Sequence[Timing]) -> list[Row]:
     ]
 
 
-def _latency_rows(runs: Sequence[LatencyRun]) -> list[Row]:
+def _cascade_rows(runs: Sequence[CascadeRun]) -> list[Row]:
+    full = statistics.median(run.full for run in runs)
+    return [
+        *_latency_rows("cascade, price to liquidation", [run.latency for run in runs]),
+        ("cascade, windows beyond their cap", "0", "", f"{full:,.0f} windows full"),
+    ]
+
+
+def _latency_rows(name: str, runs: Sequence[LatencyRun]) -> list[Row]:
     first = runs[0]
     orders = statistics.median(run.orders for run in runs)
     of = f"{orders:,.0f} orders, {first.liquidated:,} of {first.accounts:,} accounts"
@@ -132,8 +147,8 @@ def _latency_rows(runs: Sequence[LatencyRun]) -> list[Row]:
         ("max", lambda run: run.max_ms),
     ]
     return [
-        _row(f"price to liquidation, {name}", [value(run) for run in runs], "{:,.0f} ms", of)
-        for name, value in columns
+        _row(f"{name}, {quantile}", [value(run) for run in runs], "{:,.0f} ms", of)
+        for quantile, value in columns
     ]
 
 

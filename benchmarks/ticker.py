@@ -19,9 +19,11 @@ class Ticker:
 
     The tick's Kafka timestamp is the wall clock when it is handed to the producer; `sent_s` keeps
     that moment with its fraction, by where the tick was stored (topic-partition-offset).
+    `depth_usd` is that of `workload.mark`.
     """
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, *, depth_usd: int = 0) -> None:
+        self._depth_usd = depth_usd
         self._producer = Producer(producer_settings(bootstrap) | {"linger.ms": 0, "log_level": 0})
         self._failed: list[str] = []
         self.sent_s: dict[str, float] = {}
@@ -30,7 +32,7 @@ class Ticker:
     def run(self, seconds: float, ticks_per_s: float, drop_at: Callable[[float], float]) -> None:
         """Every instrument once, then single ticks; `drop_at` gives the fall after so many s."""
         listings = listed()
-        for event in marks(0, _now_us()):
+        for event in marks(0, _now_us(), depth_usd=self._depth_usd):
             self._send(event)
         began_s, ticks = time.monotonic(), int(seconds * ticks_per_s)
         for number in range(ticks):
@@ -39,7 +41,8 @@ class Ticker:
                 self._producer.poll(min(left_s, 0.001))
             listing = listings[number % len(listings)]
             sequence = 1 + number // len(listings)
-            self._send(mark(listing, sequence, _now_us(), drop_at(due_s)))
+            drop, depth_usd = drop_at(due_s), self._depth_usd
+            self._send(mark(listing, sequence, _now_us(), drop, depth_usd=depth_usd))
         self.per_s = ticks / (time.monotonic() - began_s)
         left = self._producer.flush(FLUSH_S)
         if left or self._failed:

@@ -154,12 +154,19 @@ def _fill(number: int, account: int, listing: Listing, price_e8: int, quantity_e
     return Event(FILLS, record["account_id"], record)
 
 
-def marks(sequence: int, event_time_us: int, drop: float = 0.0) -> list[Event]:
+def marks(
+    sequence: int, event_time_us: int, drop: float = 0.0, *, depth_usd: int = 0
+) -> list[Event]:
     """One tick of every instrument at its first price, `drop` (a fraction) below it."""
-    return [mark(listing, sequence, event_time_us, drop) for listing in listed()]
+    return [
+        mark(listing, sequence, event_time_us, drop, depth_usd=depth_usd) for listing in listed()
+    ]
 
 
-def mark(listing: Listing, sequence: int, event_time_us: int, drop: float) -> Event:
+def mark(
+    listing: Listing, sequence: int, event_time_us: int, drop: float, *, depth_usd: int = 0
+) -> Event:
+    """A tick; `depth_usd` rests on each side of the book, 0: that is not known."""
     price_e8 = round(listing.first_price_e8 * (1 - drop))
     record = {
         "event_time": event_time_us,
@@ -169,6 +176,13 @@ def mark(listing: Listing, sequence: int, event_time_us: int, drop: float) -> Ev
         "mark_e8": price_e8,
         "index_e8": price_e8,
     }
-    missing = ("bid_e8", "ask_e8", "bid_depth_e8", "ask_depth_e8")
-    missing += ("implied_volatility", "funding_rate_estimate")
-    return Event("prices", listing.instrument_id, record | dict.fromkeys(missing))
+    missing = ("bid_e8", "ask_e8", "implied_volatility", "funding_rate_estimate")
+    resting = depth_e8(listing, depth_usd) if depth_usd else None
+    depths = dict.fromkeys(("bid_depth_e8", "ask_depth_e8"), resting)
+    return Event("prices", listing.instrument_id, record | dict.fromkeys(missing) | depths)
+
+
+def depth_e8(listing: Listing, depth_usd: int) -> int:
+    """Whole lots worth about so much at the first price."""
+    lots = depth_usd * E8 * E8 // (listing.first_price_e8 * listing.lot_e8)
+    return lots * listing.lot_e8

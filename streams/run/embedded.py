@@ -33,7 +33,8 @@ INTERRUPTED_S = 1.5
 LINE_S = 3.0
 REFRESH_S = 0.5
 FIRST_PORT = 16066
-WRITTEN_BY_WORKERS = {topic.name for topic in TOPICS if topic.sharing == "output"} | {"transfers"}
+WRITTEN_BY_WORKERS = {topic.name for topic in TOPICS if topic.sharing == "output"}
+WRITTEN_BY_WORKERS |= {"transfers", "deleveraging"}
 SESSION_S = 8
 """The embedded broker holds a joining worker for as long as that; less, and a machine that is busy
 for a moment loses its workers."""
@@ -235,7 +236,7 @@ class _Run:
             max(end - read.get(place, 0), 0)
             for place, end in ends.items()
             if BY_NAME[place.rsplit("-", 1)[0]].sharing != "output"
-            and not place.startswith("auction-bids")
+            and not place.startswith(("auction-bids", "deleveraging"))
         )
 
     def _unread(self) -> int:

@@ -14,13 +14,12 @@ from typing import Any
 
 import clickhouse_connect
 import cramjam
-import numpy as np
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from sinks.door import Door
 from sinks.door_engine import Limits
-from sinks.native import NativeColumn, strings
+from sinks.native import NativeColumn
 from sinks.store import Store, StoreError
 
 pytestmark = pytest.mark.embedded
@@ -32,15 +31,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     path = str(tmp_path_factory.mktemp("history"))
     with Store(f"chdb://{path}") as store:
         store.create("CREATE TABLE t (n UInt8, s String, m Decimal64(8)) ENGINE = Memory")
-        columns = [
-            NativeColumn("n", "UInt8", bytes(row[0] for row in ROWS)),
-            NativeColumn("s", "String", strings([row[1] for row in ROWS])),
-            NativeColumn(
-                "m", "Decimal(18, 8)",
-                np.array([int(row[2].scaleb(8)) for row in ROWS], "<i8").tobytes(),
-            ),
-        ]  # fmt: skip
-        store.insert("t", columns, rows=2, token="t")
+        store.create(
+            """INSERT INTO t VALUES (1, 'näme', 9999999999.99999999), (2, 'tab\\t\\'', -1e-8)"""
+        )
         yield path
 
 

@@ -31,9 +31,9 @@ WHERE told_by IN ('margin_calls', 'liquidations')
 ORDER BY event_time, toUInt32OrZero(splitByChar('/', id)[-1]);
 
 -- Which marks did those decisions use, and what did the price guard say of them?
-SELECT event_time, action, mark.1 AS instrument_id, mark.2 AS mark, mark.3 AS guard
+SELECT event_time, action, used.1 AS instrument_id, used.2 AS mark, used.3 AS guard
 FROM liquidations
-ARRAY JOIN arrayZip(`marks.instrument_id`, `marks.mark`, `marks.guard`) AS mark
+ARRAY JOIN arrayZip(`marks.instrument_id`, `marks.mark`, `marks.guard`) AS used
 WHERE account_id = {account:String}
 ORDER BY event_time, step, instrument_id
 LIMIT 8;
@@ -78,7 +78,7 @@ ORDER BY takeovers DESC, instrument_id
 LIMIT 8;
 
 -- What is in each insurance fund, and what was its lowest balance?
-SELECT asset, argMax(balance, event_time) AS balance, min(lowest) AS lowest,
+SELECT asset, argMax(balance, (event_time, _offset)) AS balance, min(lowest) AS lowest,
     sumIf(change, reason = 'TRANSFER') AS by_transfers, count() AS movements
 FROM insurance_balance
 GROUP BY asset

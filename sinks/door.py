@@ -46,7 +46,7 @@ class Door:
         self, folder: str, *, port: int = 0, limits: Limits | None = None, writable: bool = False
     ) -> None:
         """`folder` is absolute, as in the sink's DSN. OSError where the port is taken."""
-        self._engine = Engine(folder, limits or Limits(), writable=writable)
+        self.engine = Engine(folder, limits or Limits(), writable=writable)
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="door")
         self._loop = asyncio.new_event_loop()
         self._asked = 0
@@ -63,7 +63,7 @@ class Door:
         except BaseException:
             self._loop.run_until_complete(self._runner.cleanup())
             self._loop.close()
-            self._engine.close()
+            self.engine.close()
             raise
         self.port = int(self._runner.addresses[0][1])
         """The port that answers."""
@@ -81,7 +81,7 @@ class Door:
         self._thread.join()
         self._loop.close()
         self._pool.shutdown(cancel_futures=True)
-        self._engine.close()
+        self.engine.close()
 
     def __enter__(self) -> "Door":
         return self
@@ -125,7 +125,7 @@ class Door:
             raise RefusedError(202, f"{self._asked} questions are being answered or wait")
         self._asked += 1
         try:
-            return await self._loop.run_in_executor(self._pool, self._engine.answer, question)
+            return await self._loop.run_in_executor(self._pool, self.engine.answer, question)
         finally:
             self._asked -= 1
 
@@ -141,15 +141,15 @@ class Door:
             "X-ClickHouse-Exception-Code": str(code),
             "Content-Type": "text/plain; charset=UTF-8",
         }
-        text = f"{text.rstrip()} (version {self._engine.version})\n"
+        text = f"{text.rstrip()} (version {self.engine.version})\n"
         return web.Response(body=text.encode(), status=status_of(code), headers=headers)
 
     def _headers(self, query_id: str) -> dict[str, str]:
         """What every answer says; a line end in a name would end the header."""
         return {
-            "X-ClickHouse-Server-Display-Name": self._engine.name,
+            "X-ClickHouse-Server-Display-Name": self.engine.name,
             "X-ClickHouse-Query-Id": query_id.replace("\r", " ").replace("\n", " "),
-            "X-ClickHouse-Timezone": self._engine.timezone,
+            "X-ClickHouse-Timezone": self.engine.timezone,
         }
 
 

@@ -10,6 +10,7 @@ SELECT
     min(balance) OVER (
         PARTITION BY asset ORDER BY event_time, _partition, _offset
         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-    ) AS lowest
+    ) AS lowest,
+    _offset
 FROM insurance_fund
 COMMENT 'Balance of each insurance fund after each movement, and the lowest it has been'

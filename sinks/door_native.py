@@ -66,7 +66,7 @@ def _walk(kind: str, body: bytes, at: int, rows: int) -> int:
 
 
 def _string(_: str, body: bytes, at: int, rows: int) -> int:
-    for _ in range(rows):
+    for _row in range(rows):
         at = _after_string(body, at)
     return at
 

@@ -106,6 +106,13 @@ class ClerksBook:
         if instrument in self.settled:
             self.settle(instrument, self.settled[instrument])
 
+    def closes(self, account: str, bucket: str, instrument: str, leg: Mapping[str, Any]) -> bool:
+        """Whether a leg only closes a position, in part or whole, and realises no loss on it."""
+        held, paid = self.positions.get((account, bucket, instrument), (0, 0))
+        quantity = leg["quantity_e8"]
+        opposite = held * quantity < 0 and abs(quantity) <= abs(held)
+        return opposite and leg["cost_e8"] * abs(held) + paid * abs(quantity) <= 0
+
     def add(self, account: str, bucket: str, instrument: str, delta: tuple[int, int]) -> None:
         """A position that comes to zero realises its cost against the settlement account."""
         position = self.positions[account, bucket, instrument]

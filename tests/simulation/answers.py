@@ -6,6 +6,7 @@ from typing import Any
 
 from schemas.record_codec import decode
 from tests.simulation.log import Entry
+from tests.simulation.reading import applied_end
 
 Place = tuple[str, str]
 ENDS = frozenset({"COMPLETED", "TAKE_OVER"})
@@ -19,8 +20,7 @@ class OpenOrders:
         """Bucket -> (fills applied before the decision, open order or none, bankruptcy price)."""
         for entry in liquidations:
             record = decode(entry.value or b"", "liquidation")[1]
-            applied = dict(entry.headers)["plimsoll-applied"].decode().split(",")
-            end = int(dict(part.split("=") for part in applied)["fills"])
+            end = applied_end(entry, "fills")
             said = self._said[record["account_id"], record["bucket"]]
             if record["action"] == "REDUCE":
                 price_e8 = record["bankruptcy_price_e8"] or 0

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from schemas.block import Block
+from schemas.record_codec import decode
 from streams.processors.cycle import Cycle
 from streams.transport.transaction import PartitionLostError, Record
 from tests.simulation.log import FakeBroker, home_of
@@ -40,18 +41,21 @@ class FakeJournal:
         except PartitionLostError:
             self._at("fenced")
             raise
-        legs = any(self._leaves(record) for record in records)
-        self._at("committed with legs" if legs else "committed")
+        kinds = sorted({self._leg(record) for record in records} - {""})
+        self._at(f"committed with legs of {' and '.join(kinds)}" if kinds else "committed")
         if self._broker.is_fenced(self._name, self._epoch):
             # the answer was lost, and the client asked again
             raise PartitionLostError(f"{self._name}: fenced; the turn was committed all the same")
 
     def close(self) -> None: ...
 
-    def _leaves(self, record: Record) -> bool:
-        """Whether it is a leg of a takeover that another partition applies."""
+    def _leg(self, record: Record) -> str:
+        """The kind of a leg of a transfer that another partition applies; "" of all else."""
         home = home_of(str(record.key), self._broker.partitions)
-        return record.topic == "transfers" and home != self._partition
+        if record.topic != "transfers" or home == self._partition:
+            return ""
+        kind: str = decode(record.value or b"", "transfer")[1]["kind"]
+        return kind
 
 
 class FaultyCycle(Cycle):

@@ -1,61 +1,57 @@
 """What the logs of a finished world must hold, told by plain Python from its inputs."""
 
-import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-from schemas.record_codec import decode
-from schemas.topics import BY_NAME
 from streams.processors.cycle import ACCOUNT_TOPICS, Cycle
-from streams.state.partition_log import PARTITION, Image
+from streams.processors.waterfall import FundRules
+from streams.state.partition_log import Image
 from tests.reference.ledger import ClerksBook, value_e8
 from tests.reference.open_orders import sums_of
 from tests.simulation.answers import OpenOrders
-from tests.simulation.log import CHANGELOG, Entry, FakeBroker
-from tests.simulation.story import FUND, INSTRUMENTS
+from tests.simulation.log import CHANGELOG, FakeBroker
+from tests.simulation.reading import Record, Topics, read
+from tests.simulation.story import FUND, INSTRUMENTS, Story
+from tests.simulation.waterfall import FundJudge
 from tests.simulation.worker import block_of_entries
 from tests.streams.state.open_orders import open_orders_of
 
-Record = dict[str, Any]
 Amounts = dict[tuple[str, str, str], Any]
-WITH_IDS = ("margin-calls", "liquidations", "transfers", "dead-letters", "insurance-fund")
+WITH_IDS = ("margin-calls", "liquidations", "transfers", "dead-letters", "insurance-fund", "auctions")
 
 
 class Oracle:
     """Collects what is wrong in `findings`."""
 
-    def __init__(self, broker: FakeBroker, bad: Mapping[str, str]) -> None:
-        self._broker = broker
-        self._bad = bad
+    def __init__(self, broker: FakeBroker, story: Story, rules: FundRules) -> None:
+        self._topics = Topics(broker)
+        self._bad = story.bad
+        self._bids = story.crowd.bids
+        self._waterfall = FundJudge(self._topics, story, rules)
+        self.seen = self._waterfall.seen
         self.findings: list[str] = []
+        self._returned: set[str] = set()
+        """Ids of transfers of which a leg came back."""
+        self._liquidated: set[tuple[str, str]] = set()
+        """Buckets that were, at some time: they may turn away any leg of deleveraging."""
 
     def judge(self) -> list[str]:
         self._ids()
         self._episodes()
         self._legs()
         self._letters()
-        books = [self._fold(number) for number in range(self._broker.partitions)]
+        self._waterfall.judge()
+        self.findings += self._waterfall.findings
+        books = [self._fold(number) for number in range(self._topics.partitions)]
         self._books(books)
         self._funds()
         return self.findings
 
-    def _entries(self, topic: str, partition: int | None = None) -> Iterator[tuple[str, Entry]]:
-        numbers = range(self._broker.partitions) if partition is None else (partition,)
-        for number in numbers:
-            for entry in self._broker.logs[topic, number].committed():
-                yield f"{topic}-{number}-{entry.offset}", entry
-
-    def _records(self, topic: str) -> Iterator[Record]:
-        for _, entry in self._entries(topic):
-            yield read(topic, entry.value)
-
     def _ids(self) -> None:
         """Whatever is published has an id, and no id is published twice."""
         for topic in WITH_IDS:
-            ids = Counter(dict(e.headers)["plimsoll-id"] for _, e in self._entries(topic))
+            ids = Counter(dict(e.headers)["plimsoll-id"] for _, e in self._topics.entries(topic))
             for name in [name for name, times in ids.items() if times > 1]:
                 self.findings.append(f"{topic}: id {name!r} is there {ids[name]} times")
 
@@ -64,8 +60,11 @@ class Oracle:
         counted: dict[str, list[tuple[int, int]]] = defaultdict(list)
         for topic, field in (("margin-calls", "call_id"), ("liquidations", "liquidation_id")):
             last: dict[str, tuple[int, int]] = {}
-            for record in self._records(topic):
+            for record in self._topics.records(topic):
+                if record["account_id"] == FUND:
+                    continue
                 bucket, episode, step = record[field].rsplit("/", 2)
+                self._liquidated.add((record["account_id"], record["bucket"]))
                 place = int(episode), int(step)
                 if place <= last.get(bucket, (0, 0)):
                     self.findings.append(f"{topic}: {record[field]} follows {last[bucket]}")
@@ -79,12 +78,14 @@ class Oracle:
                 expected = place[0], place[1] + 1
 
     def _legs(self) -> None:
-        """Every takeover that was ordered has all its legs, and they sum to nothing."""
+        """Every transfer has all its legs, and they sum to nothing; takeovers were ordered."""
         legs: dict[str, list[Record]] = defaultdict(list)
-        for leg in self._records("transfers"):
+        for leg in self._topics.records("transfers"):
             legs[leg["transfer_id"]].append(leg)
+            if leg["kind"] == "RETURN":
+                self._returned.add(leg["transfer_id"].removesuffix("/return"))
         ordered: dict[tuple[str, str, int], str] = {}
-        for order in self._records("liquidations"):
+        for order in self._topics.records("liquidations"):
             if order["action"] == "TAKE_OVER":
                 place = order["account_id"], order["bucket"], order["episode"]
                 ordered.setdefault(place, order["liquidation_id"])
@@ -104,8 +105,8 @@ class Oracle:
     def _letters(self) -> None:
         """Exactly the records that were sent wrong have a letter."""
         letters = {
-            dict(e.headers)["plimsoll-id"].decode() for _, e in self._entries("dead-letters")
-        }
+            dict(e.headers)["plimsoll-id"].decode() for _, e in self._topics.entries("dead-letters")
+        } - self._bids.keys()
         if letters != self._bad.keys():
             self.findings.append(
                 f"refused without reason {sorted(letters - self._bad.keys())}, "
@@ -116,19 +117,19 @@ class Oracle:
         """A partition's book, turn by turn of its changelog: its inputs, and funding between."""
         book = ClerksBook(INSTRUMENTS)
         inputs = {
-            topic: [(e.offset, read(topic, e.value)) for place, e in self._entries(topic, partition)
+            topic: [(e.offset, read(topic, e.value)) for place, e in self._topics.entries(topic, partition)
                     if place not in self._bad or topic == "fills"]
             for topic in ACCOUNT_TOPICS
         }  # fmt: skip
         payments = [
             ((record["event_time"], record["kind"] == "SETTLEMENT"), entry.offset, record)
-            for place, entry in self._entries("funding", 0)
+            for place, entry in self._topics.entries("funding", 0)
             if place not in self._bad
             for record in [read("funding", entry.value)]
         ]
         before, paid = dict.fromkeys(ACCOUNT_TOPICS, 0), set[int]()
-        orders = OpenOrders(entry for _, entry in self._entries("liquidations", partition))
-        for state in self._turns(partition):
+        orders = OpenOrders(entry for _, entry in self._topics.entries("liquidations", partition))
+        for state in self._topics.turns(partition):
             ends, funding = state["ends"], state["funding"]
             pending = {offset for _, offset in funding["pending"]}
             read_to = funding["read_to"].get("0", 0)
@@ -144,16 +145,24 @@ class Oracle:
                             pay(book, due.pop(0)[2])
                         if f"{topic}-{partition}-{offset}" not in self._bad:
                             of = orders.answered(offset, record) if topic == "fills" else None
-                            post(book, topic, record, of)
+                            self._post(book, topic, record, of)
             for _, _, payment in due:
                 pay(book, payment)
             before = ends
         return book
 
-    def _turns(self, partition: int) -> Iterator[Record]:
-        for _, entry in self._entries(CHANGELOG, partition):
-            if entry.key == PARTITION:
-                yield json.loads((entry.value or b"")[1:])
+    def _post(self, book: ClerksBook, topic: str, record: Record, of: int | None) -> None:
+        """A leg that came back has gone to the slice of returns; whoever keeps one can take it."""
+        if topic == "transfers" and record["account_id"][:1] != "@":
+            back = record["transfer_id"] in self._returned
+            if record["kind"] == "DELEVERAGE":
+                place = record["account_id"], record["bucket"]
+                closes = book.closes(*place, record["instrument_id"], record)
+                if closes == back and place not in self._liquidated:
+                    self.findings.append(f"{'returned' if back else 'taken'}: {record}")
+            if back:
+                record = {**record, "account_id": "@returns:#", "bucket": "cross"}
+        post(book, topic, record, of)
 
     def _books(self, books: list[ClerksBook]) -> None:
         """What the changelog brings back is what a clerk would have, and nothing is made of air."""
@@ -175,9 +184,13 @@ class Oracle:
                         )
         deposits = sum(
             read("collateral", entry.value)["amount_e8"]
-            for place, entry in self._entries("collateral")
+            for place, entry in self._topics.entries("collateral")
             if place not in self._bad
         )
+        for number, one in enumerate((*balances, *positions)):
+            left = {at: e8 for at, e8 in one.items() if at[0] in ("@returns", "@socialised")}
+            if left:
+                self.findings.append(f"nobody has taken {left} of {number}")
         total = sum(sum(one.values()) for one in balances)
         if total != deposits:
             self.findings.append(f"all balances are {total}, all deposits {deposits}")
@@ -193,14 +206,14 @@ class Oracle:
 
     def _brought_back(self) -> Cycle:
         """A worker that was never there reads all changelogs."""
-        cycle = Cycle(self._broker.partitions)
+        cycle = Cycle(self._topics.partitions)
         for topic in ("instruments", "assets"):
             cycle.take_broadcast(
-                block_of_entries(topic, 0, self._broker.logs[topic, 0].committed())
+                block_of_entries(topic, 0, [entry for _, entry in self._topics.entries(topic, 0)])
             )
-        for number in range(self._broker.partitions):
+        for number in range(self._topics.partitions):
             image = Image()
-            image.take((e.key, e.value) for _, e in self._entries(CHANGELOG, number))
+            image.take((e.key, e.value) for _, e in self._topics.entries(CHANGELOG, number))
             cycle.take_partition(number, image.records)
         return cycle
 
@@ -208,22 +221,13 @@ class Oracle:
         """A movement of the insurance fund is told once."""
         expected = {
             f"{FUND}/{record['transfer_id']}"
-            for record in self._records("transfers")
+            for record in self._topics.records("transfers")
             if record["account_id"] == FUND and record["asset"]
         }
-        told = {dict(e.headers)["plimsoll-id"].decode() for _, e in self._entries("insurance-fund")}
+        told = {dict(e.headers)["plimsoll-id"].decode() for _, e in self._topics.entries("insurance-fund")}
         missing = {name for name in expected ^ told if "/c-" not in name}
         if missing:
             self.findings.append(f"movements of the fund told or missing: {sorted(missing)}")
-
-
-@lru_cache(4_096)
-def read(topic: str, value: bytes | None) -> Record:
-    """A record's fields; none where the bytes are no record."""
-    try:
-        return dict(decode(value or b"", BY_NAME[topic].record)[1])
-    except ValueError:
-        return {}
 
 
 def post(book: ClerksBook, topic: str, record: Record, bankruptcy_e8: int | None) -> None:

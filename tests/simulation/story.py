@@ -1,5 +1,6 @@
 """A small seeded market on a fake broker: deposits, trades, falling marks, answers to orders."""
 
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from random import Random
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from schemas.record_codec import decode, encode
 from schemas.topics import BY_NAME
 from schemas.units import E8
+from tests.simulation.crowd import Crowd
 from tests.simulation.log import FakeBroker, home_of
 from tests.streams.state import exchange
 from tests.streams.state.exchange import NOW_US, asset, instrument, risk_params
@@ -27,6 +29,23 @@ QUANTITY_E8 = {"BTC-PERP": E8, "ETH-PERP": 20 * E8}
 OPENING_PRICE = {"BTC-PERP": 50_000, "ETH-PERP": 25_000}
 NAMES = ("ada", "bob", "cyd", "dan", "eve", "fay", "gus", "hal")
 S_US = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Mood:
+    """What kind of market a world has."""
+
+    fund: int = 1_000_000
+    """What the insurance fund begins with, USDT."""
+    gap_rate: float = 0.0
+    """Of a step, that prices leap down in it."""
+    fill_rate: float = 0.7
+    """Of an order to reduce, that it is filled."""
+    short_rate: float = 0.0
+    """Of a person's trade, that it is a sale."""
+
+
+CALM = Mood()
 
 
 @lru_cache(2_000)
@@ -53,10 +72,11 @@ def rules() -> tuple[tuple[str, bytes, bytes], ...]:
 class Story:
     """Sends what an exchange and its customers would; remembers what it sent wrong on purpose."""
 
-    def __init__(self, broker: FakeBroker, rng: Random) -> None:
+    def __init__(self, broker: FakeBroker, rng: Random, mood: Mood = CALM) -> None:
         self._broker = broker
         self._rng = rng
-        self._now_us = NOW_US
+        self._mood = mood
+        self.now_us = NOW_US
         self._number = 0
         self._price = dict(OPENING_PRICE)
         self._sent: list[Sent] = []
@@ -68,12 +88,20 @@ class Story:
         """topic-partition-offset of every record that must be refused -> of the one it repeats."""
         self.makers = [self._maker(number) for number in range(broker.partitions)]
         self.people = NAMES[: rng.randint(4, 6)]
+        self.crowd = Crowd(
+            broker,
+            rng,
+            bidders=(*self.makers, *self.people),
+            bid=lambda bid: self._send("auction-bids", bid)[3],
+            close=self._leave,
+        )
 
     def open(self) -> None:
         """Rules, deposits, a position of everything in every partition, and people's first."""
         for topic, key, value in rules():
             self._broker.send(topic, key, value)
-        self._deposit(FUND, 1_000_000)
+        if self._mood.fund:
+            self._deposit(FUND, self._mood.fund)
         for maker in self.makers:
             self._deposit(maker, 500_000_000)
         for name in INSTRUMENTS:
@@ -88,8 +116,9 @@ class Story:
     def step(self) -> None:
         """A second or more later: new marks, and some of all that can happen."""
         rng = self._rng
-        self._now_us += rng.randint(1, 3) * S_US
+        self.now_us += rng.randint(1, 3) * S_US
         self._answer()
+        self.crowd.act(self.now_us)
         if rng.random() < 0.5:
             self._trade_of(rng.choice(self.people))
         if rng.random() < 0.5:
@@ -108,12 +137,21 @@ class Story:
 
     def tick(self) -> None:
         """New marks; more often than not they fall."""
+        if self._rng.random() < self._mood.gap_rate:
+            self._mark((0.952,))
+        self._mark((0.97, 0.98, 0.99, 1.005))
+
+    def rest(self) -> None:
+        """A second later nobody has traded but on what the funds have said."""
+        self.now_us += S_US
+        self.crowd.act(self.now_us)
+        self._mark((1,))
+
+    def _mark(self, moves: tuple[float, ...]) -> None:
         for name in self._traded():
-            self._price[name] = round(
-                self._price[name] * self._rng.choice((0.97, 0.98, 0.99, 1.005))
-            )
+            self._price[name] = round(self._price[name] * self._rng.choice(moves))
             self._number += 1
-            mark = exchange.mark(self._number, name, self._price[name], event_time=self._now_us)
+            mark = exchange.mark(self._number, name, self._price[name], event_time=self.now_us)
             self._send("prices", mark)
 
     def _answer(self) -> None:
@@ -123,7 +161,7 @@ class Story:
                 self._answered[partition] = entry.offset + 1
                 order = decode(entry.value or b"", "liquidation")[1]
                 traded = order["instrument_id"] in self._traded()
-                if order["action"] == "REDUCE" and traded and self._rng.random() < 0.7:
+                if order["action"] == "REDUCE" and traded and self._rng.random() < self._mood.fill_rate:
                     self._close(order)
 
     def _close(self, order: Record) -> None:
@@ -140,7 +178,22 @@ class Story:
         name = self._rng.choice(self._traded())
         isolated = self._rng.random() < 0.3
         more = {"margin_mode": "ISOLATED", "isolated_margin_e8": 3_000 * E8} if isolated else {}
-        self._trade(person, self._rng.choice(self.makers), name, **more)
+        maker = self._rng.choice(self.makers)
+        if self._rng.random() < self._mood.short_rate:
+            self._fill(person, name, "SELL", QUANTITY_E8[name], **more)
+            self._fill(maker, name, "BUY", QUANTITY_E8[name])
+        else:
+            self._trade(person, maker, name, **more)
+
+    def _leave(self, held: Record, name: str) -> None:
+        """A winner closes what it holds before anyone else does."""
+        lots, side = abs(held["quantity_e8"]), "SELL" if held["quantity_e8"] > 0 else "BUY"
+        others = [one for one in self.makers if one != held["account_id"]]
+        if name in self._traded():
+            mode = "CROSS" if held["bucket"] == "cross" else "ISOLATED"
+            self._fill(held["account_id"], name, side, lots, margin_mode=mode)
+            other = "SELL" if side == "BUY" else "BUY"
+            self._fill(self._rng.choice(others), name, other, lots)
 
     def _trade(self, buyer: str, seller: str, name: str, lots: int = 1, **more: Any) -> None:
         quantity_e8 = lots * QUANTITY_E8[name]
@@ -151,14 +204,14 @@ class Story:
         self._number += 1
         fill = exchange.fill(
             self._number, account, instrument_id=name, side=side, quantity_e8=quantity_e8,
-            price_e8=self._price[name] * E8, event_time=self._now_us, **more,
+            price_e8=self._price[name] * E8, event_time=self.now_us, **more,
         )  # fmt: skip
         self._sent.append(self._send("fills", fill))
 
     def _deposit(self, account: str, amount: int) -> None:
         self._number += 1
         deposit = exchange.deposit(
-            self._number, account, amount_e8=amount * E8, event_time=self._now_us
+            self._number, account, amount_e8=amount * E8, event_time=self.now_us
         )
         self._sent.append(self._send("collateral", deposit))
 
@@ -192,7 +245,7 @@ class Story:
         self._open[order["order_id"]] = self._tell_order(order, remaining_e8=2 * E8)
 
     def _tell_order(self, last: Record, **more: Any) -> Record:
-        order = {**last, "event_time": self._now_us, **more}
+        order = {**last, "event_time": self.now_us, **more}
         self._sent.append(self._send("orders", order))
         return order
 
@@ -201,7 +254,7 @@ class Story:
         name = self._rng.choice(self._traded())
         payment = exchange.funding(
             self._number, instrument_id=name, rate=self._rng.choice((0.001, -0.0003)),
-            event_time=self._now_us + self._rng.choice((-S_US, 0, S_US)),
+            event_time=self.now_us + self._rng.choice((-S_US, 0, S_US)),
             mark_e8=self._price[name] * E8,
         )  # fmt: skip
         self._sent.append(self._send("funding", payment))
@@ -211,7 +264,7 @@ class Story:
         self.settled.add(name)
         settlement = exchange.funding(
             self._number, instrument_id=name, funding_id=f"{name}/end", rate=0.0, kind="SETTLEMENT",
-            event_time=self._now_us, mark_e8=self._price[name] * E8,
+            event_time=self.now_us, mark_e8=self._price[name] * E8,
         )  # fmt: skip
         self._sent.append(self._send("funding", settlement))
 

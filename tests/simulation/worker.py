@@ -22,6 +22,7 @@ LADDER = Ladder(
     warning_health_ppm=2_500_000, call_health_ppm=1_800_000, confirm_ticks=1,
     call_ms=2_000, step_ms=1_000, max_steps=2,
 )  # fmt: skip
+HEARD = (*RULES, "deleveraging", "prices")
 ORDER = {topic: number for number, topic in enumerate(ACCOUNT_TOPICS)}
 
 
@@ -35,18 +36,23 @@ class SimulatedWorker:
         """In the middle of something: held up, while others act."""
         self.doomed = False
         """A commit under way has crashed the process: it ends as soon as it goes on."""
-        self.moved_legs = False
-        """Among the commits of the last turn, one that held legs of a takeover is done."""
+        self.moved: set[str] = set()
+        """Kinds of the transfers of which a commit of the last turn held legs and is done."""
         self.generation = -1
         self._submits = 0
         self.commits: list[Commit] = []
-        self.cycle = FaultyCycle(world.broker.partitions, ladder=LADDER, catch_up=self._catch_up)
+        self.cycle = FaultyCycle(
+            world.broker.partitions,
+            ladder=LADDER,
+            catch_up=self._catch_up,
+            fund_rules=world.fund_rules,
+        )
         self.cycle.at = self.at
         self.shards = Shards(self.cycle, CHANGELOG, self._submit)
         self._inbox = Inbox()
         self._fetched = False
         self._ticks: list[Block] = []
-        self._heard = dict.fromkeys((*RULES, "prices"), 0)
+        self._heard = dict.fromkeys(HEARD, 0)
         self._next: dict[Place, int] = {}
         self._followed: dict[int, tuple[Image, int]] = {}
         """Warm copies, and up to where each was read."""
@@ -112,7 +118,7 @@ class SimulatedWorker:
     def _submit(self, call: Callable[[], None]) -> Commit:
         self._submits += 1
         if self._submits == 1:
-            self.moved_legs = False
+            self.moved.clear()
         else:
             self.at("before another submit")
         commit = Commit(call)

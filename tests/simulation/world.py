@@ -4,20 +4,27 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from random import Random
+from typing import Any
 
 from schemas.block import Block
 from streams.processors.cycle import ACCOUNT_TOPICS
+from streams.processors.waterfall import FundRules
 from streams.state.changelog import ChangelogError
 from streams.state.partition_log import OPENING, PARTITION
 from streams.transport.transaction import PartitionLostError
 from tests.simulation.faults import CrashError
 from tests.simulation.log import CHANGELOG, FakeBroker
 from tests.simulation.oracle import Oracle
-from tests.simulation.story import Story
+from tests.simulation.story import CALM, Mood, Story
 from tests.simulation.worker import SimulatedWorker
 
 STEPS = 30
-DRAIN = 40
+TENSE_STEPS = 45
+DRAIN = 100
+RESTS = 20
+"""Seconds in which nothing happens at the end: until then all that can end must have ended."""
+QUIET = 3
+"""As many of them with nothing under way are enough."""
 DEPTH = 2
 """While one worker is held up, another may be, and no third one."""
 CRASHES = 3
@@ -26,6 +33,7 @@ OFTEN = frozenset({
     "committed", "before another submit", "before acknowledgement",
 })  # fmt: skip
 """Points of every turn; those of a take-over are rarer, so that more happens at each."""
+WITH_LEGS = "committed with legs of "
 BETWEEN = frozenset({"before another submit", "produced", "before commit"})
 
 
@@ -35,7 +43,9 @@ class World:
     def __init__(self, seed: int) -> None:
         self.rng = rng = Random(seed)
         self.broker = FakeBroker(rng.choice((2, 2, 3)))
-        self.story = Story(self.broker, rng)
+        self._tense = rng.random() < 0.5
+        self.fund_rules = self._fund_rules()
+        self.story = Story(self.broker, rng, self._mood())
         self.calm = False
         self.findings: list[str] = []
         self.seen: set[str] = set()
@@ -55,20 +65,22 @@ class World:
         self.story.open()
         for number in range(len(self.workers)):
             self._start(number)
-        for _ in range(STEPS):
+        for _ in range(TENSE_STEPS if self._tense else STEPS):
             self.step()
         self.calm = True
         self._drain()
         self._note_repeats()
         if self.story.settled:
             self.seen.add("a contract is settled")
-        self.findings += Oracle(self.broker, self.story.bad).judge()
+        oracle = Oracle(self.broker, self.story, self.fund_rules)
+        self.findings += oracle.judge()
+        self.seen |= oracle.seen
         return self
 
     def step(self) -> None:
         """One thing that happens: on the exchange, at the broker, to a worker."""
         roll = self.rng.random()
-        if roll < 0.22:
+        if roll < (0.35 if self._tense else 0.22):
             self.story.step()
         elif roll < 0.3:
             self.broker.tell(self.rng.randint(1, 3))
@@ -90,16 +102,17 @@ class World:
         if roll < self._crash_rate * often and self._crashes < CRASHES:
             self._crashes += 1
             self.seen.add(f"crash {point}")
-            if worker.moved_legs and point in BETWEEN:
-                self.seen.add("crash between commits, the first with legs of a takeover")
+            if point in BETWEEN:
+                self.seen |= {f"crash between commits, the first with legs of {kind}"
+                              for kind in worker.moved}  # fmt: skip
             raise CrashError(point)
         if roll > 1 - self._pause_rate * often and self._depth < DEPTH:
             self.seen.add(f"pause {point}")
             self._pause(worker)
         if worker.doomed:
             raise CrashError(point)
-        if point == "committed with legs":
-            worker.moved_legs = True
+        if point.startswith(WITH_LEGS):
+            worker.moved |= set(point.removeprefix(WITH_LEGS).split(" and "))
 
     def acknowledged(self, blocks: Iterable[Block]) -> None:
         """What a worker calls done must be durable now."""
@@ -111,12 +124,47 @@ class World:
                     f"{int(block.offsets[-1])}, durable up to {durable}"
                 )
 
+    def _fund_rules(self) -> FundRules:
+        """Short times, so that a few steps reach all that a fund may do."""
+        rng = self.rng
+        return FundRules(
+            auction_ms=rng.choice((0, 4_000, 4_000)),
+            auction_sealed=rng.random() < 0.3,
+            auction_first=rng.random() < 0.3,
+            gather_ms=1_000,
+            retry_ms=1_000,
+        )
+
+    def _mood(self) -> Mood:
+        if not self._tense:
+            return CALM
+        return Mood(
+            fund=self.rng.choice((0, 2_000, 10_000, 40_000)),
+            gap_rate=self.rng.choice((0.2, 0.4)),
+            fill_rate=0.2,
+            short_rate=self.rng.choice((0.0, 0.4)),
+        )
+
+    def _restless(self) -> bool:
+        """Whether a fund or a slice has something under way that only time brings to an end."""
+        states = [self._state(number) for number in range(self.broker.partitions)]
+        return any(
+            state["awaited"]
+            or any(fund["requests"] or fund["auctions"] for fund in state["funds"].values())
+            for state in states if state
+        )  # fmt: skip
+
     def durable(self, partition: int) -> dict[str, int]:
         """By topic: up to where the decided turns of a partition have applied its inputs."""
+        ends: dict[str, int] = self._state(partition).get("ends", {})
+        return ends
+
+    def _state(self, partition: int) -> dict[str, Any]:
+        """Of a partition after its last durable turn."""
         for entry in reversed(self.broker.logs[CHANGELOG, partition].entries):
             if entry.key == PARTITION and entry.transaction and entry.transaction.committed:
-                ends: dict[str, int] = json.loads((entry.value or b"")[1:])["ends"]
-                return ends
+                state: dict[str, Any] = json.loads((entry.value or b"")[1:])
+                return state
         return {}
 
     def _work(self) -> None:
@@ -198,13 +246,18 @@ class World:
     def _drain(self) -> None:
         """No faults any more: everyone lives, and everything is delivered and settled."""
         self.story.step()
+        rests, quiet = RESTS if self._tense else 0, 0
         for _ in range(DRAIN):
             self.broker.tell()
             for number in range(len(self.workers)):
                 self._settle_down(number)
             self.broker.tell()
             if self._done():
-                break
+                quiet = 0 if self._restless() else quiet + 1
+                if not rests or quiet == QUIET:
+                    break
+                rests -= 1
+                self.story.rest()
         else:
             self.findings.append("what there is to do is not done in the end")
         for worker in self.workers:

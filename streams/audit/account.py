@@ -48,8 +48,9 @@ def value_e8(contract: Contract, quantity_e8: int, price_e8: int) -> int:
 class Book:
     """Balances and positions of one partition; records are booked in the order they are given.
 
-    What fees, settlements and funding move on the other side goes to the partition's slices,
-    `@fees:USDT#3` and the like.
+    What fees, penalties, settlements and funding move on the other side goes to the partition's
+    slices, `@fees:USDT#3` and the like. `penalty_e8` of a fill and `refused` of a leg are what the
+    folder found out about them.
     """
 
     def __init__(self, rules: Rulebook, partition: int) -> None:
@@ -78,7 +79,7 @@ class Book:
             self._payment(record)
 
     def fill(self, record: Record) -> None:
-        """Book a fill: the most frequent record goes straight here."""
+        """Book a fill, with the penalty that it was found to pay; the most frequent record."""
         balances, name = self.balances, record["instrument_id"]
         contract, account = self._rules.contracts[name], record["account_id"]
         quantity_e8 = record["quantity_e8"] if record["side"] == "BUY" else -record["quantity_e8"]
@@ -99,6 +100,10 @@ class Book:
             bucket = name
             balances[account, bucket, contract.settlement] += record["isolated_margin_e8"]
             balances[account, CROSS, contract.settlement] -= record["isolated_margin_e8"]
+        if penalty_e8 := record.get("penalty_e8"):
+            asset = contract.settlement
+            balances[account, bucket, asset] -= penalty_e8
+            balances[f"@penalties:{asset}#{self._partition}", CROSS, asset] += penalty_e8
         self._add((account, bucket), name, quantity_e8, cost_e8)
         if name in self.settled:
             self._settle(self.settled[name])
@@ -109,8 +114,21 @@ class Book:
         if record["kind"] == "TRANSFER":
             self.balances[account, CROSS, asset] -= amount_e8
 
+    def refuses(self, record: Record) -> bool:
+        """Whether a bucket cannot take a leg of a deleveraging: less is held on the other side, or
+        closing at the leg's cost would realise a loss."""
+        owner = (record["account_id"], record["bucket"])
+        held_e8, cost_e8 = self.positions[record["instrument_id"]].get(owner, (0, 0))
+        closed_e8 = record["quantity_e8"]
+        if held_e8 * closed_e8 >= 0 or abs(held_e8) < abs(closed_e8):
+            return True
+        loss_e16: int = record["cost_e8"] * abs(held_e8) + cost_e8 * abs(closed_e8)
+        return loss_e16 > 0
+
     def _leg(self, record: Record) -> None:
         account, bucket = record["account_id"], record["bucket"]
+        if record.get("refused"):
+            account, bucket = self.returns(record), CROSS
         if record["asset"] is not None:
             self.balances[account, bucket, record["asset"]] += record["amount_e8"]
         if record["instrument_id"] is not None:
@@ -161,6 +179,12 @@ class Book:
 
     def _settlement(self, name: str) -> str:
         return f"@settlement:{name}#{self._partition}"
+
+    def returns(self, record: Record) -> str:
+        """The slice that takes a refused leg, and returns it."""
+        name = record["instrument_id"]
+        asset = self._rules.contracts[name].settlement if name else record["asset"]
+        return f"@returns:{asset}#{self._partition}"
 
     def accounts(self) -> dict[str, AccountState]:
         """The accounts of the partition, without entries that are zero."""

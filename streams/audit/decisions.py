@@ -7,9 +7,11 @@ from typing import Any
 
 from streams.audit.account import CROSS, AccountState, Book
 from streams.audit.findings import Findings
+from streams.audit.history import Partition, Step
+from streams.audit.limits import Limits
 from streams.audit.margin import Margin, NotPricedError, margin
 from streams.audit.outputs import APPLIED, Output, offsets_applied
-from streams.audit.partition import LATE_US, Partition, Step
+from streams.audit.partition import LATE_US
 from streams.audit.partitioner import partition_of
 from streams.audit.reading import Log
 from streams.audit.rulebook import Rulebook, Tick
@@ -27,15 +29,13 @@ class Decisions:
         rules: Rulebook,
         findings: Findings,
         *,
-        limits: tuple[int, int, int],
+        limits: Limits,
         tolerance_e8: int,
     ) -> None:
-        """`limits`: ms after which a mark is stale, ppm from its index at which it is deviant, ppm
-        between bid and ask at which it is wide (0: none is)."""
         self._rules = rules
         self._findings = findings
-        stale_ms, self._deviation_ppm, self._wide_ppm = limits
-        self._stale_us = stale_ms * 1_000
+        self._deviation_ppm, self._wide_ppm = limits.deviation_ppm, limits.wide_ppm
+        self._stale_us = limits.stale_ms * 1_000
         self._tolerance_e8 = tolerance_e8
 
     def check(

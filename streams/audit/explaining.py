@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from schemas.units import text
 from streams.audit.account import AccountState, Book
 from streams.audit.findings import Findings
-from streams.audit.partition import Partition, Step
+from streams.audit.history import Partition, Step
 from streams.audit.reading import Log
 from streams.audit.rulebook import Rulebook
 

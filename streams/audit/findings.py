@@ -23,6 +23,14 @@ class Findings:
     letters: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     """Records read by topic."""
+    unread: Counter[str] = field(default_factory=Counter)
+    """Of a running engine: records by topic that it had not read yet."""
+    unjudged: int = 0
+    """Of a running engine: liquidations younger than what is known of its accounts."""
+    transfers: Counter[str] = field(default_factory=Counter)
+    """By kind."""
+    moments: int = 0
+    """At which all accounts were added up."""
     recomputed: int = 0
     """Liquidations whose equity and margin were computed again."""
 
@@ -36,6 +44,10 @@ class Findings:
             "clean": self.clean,
             **{kind: len(sentences) for kind, sentences in self.sentences().items()},
             "recomputed": self.recomputed,
+            "moments": self.moments,
+            "transfers": dict(sorted(self.transfers.items())),
+            "unread": {topic: count for topic, count in sorted(self.unread.items()) if count},
+            "unjudged": self.unjudged,
             "records": dict(sorted(self.counts.items())),
         }
 

@@ -1,15 +1,13 @@
-"""What the engine published: ids given once and in order, and transfers whose legs add up."""
+"""What the engine published: records of its topics, with ids given once and in order."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from schemas.dead_letter import RefusedRecord
 from schemas.record_codec import decode
 from schemas.topics import BY_NAME
-from schemas.units import text
 from streams.audit.findings import Findings
-from streams.audit.partition import Partition
 from streams.audit.reading import Log, Place
 
 ID = "plimsoll-id"
@@ -85,31 +83,3 @@ def check_numbers(found: list[Output], findings: Findings) -> None:
                 f"{topic}: {identity} comes after {bucket}/{episode}/{step}"
             )
         last[key] = max(here, last.get(key, here))
-
-
-def check_legs(parts: list[Partition], findings: Findings) -> None:
-    """The legs of a transfer are all there, each once, and move nothing in or out."""
-    transfers: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for part in parts:
-        for step in part.free:
-            if step.topic == "transfers":
-                transfers[step.record["transfer_id"]].append(step.record)
-    for identity, legs in sorted(transfers.items()):
-        stated = max(leg["legs"] for leg in legs)
-        numbers = sorted(leg["leg"] for leg in legs)
-        if numbers != list(range(stated)):
-            missing = sorted(set(range(stated)) - set(numbers))
-            what = f"leg {missing[0]} is missing" if missing else f"its legs are {numbers}"
-            findings.unbalanced.append(f"transfer {identity} of {stated} legs: {what}")
-        sums: Counter[str] = Counter()
-        for leg in legs:
-            if leg["asset"] is not None:
-                sums[leg["asset"]] += leg["amount_e8"]
-            if leg["instrument_id"] is not None:
-                sums[f"quantity of {leg['instrument_id']}"] += leg["quantity_e8"]
-                sums[f"cost of {leg['instrument_id']}"] += leg["cost_e8"]
-        findings.unbalanced.extend(
-            f"transfer {identity}: its legs leave {text(e8)} of {what}"
-            for what, e8 in sorted(sums.items())
-            if e8
-        )

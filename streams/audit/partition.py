@@ -1,110 +1,31 @@
-"""Folds the inputs of one partition into a book, and tells the history of single accounts."""
+"""Folds the inputs of one partition into a book, each record judged, then booked or refused."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from math import inf
 from typing import Any, NamedTuple
 
 from schemas.dead_letter import DeadLetterReason as Reason
-from schemas.record_codec import decode
-from schemas.topics import BY_NAME
 from schemas.units import LIMIT_E8
-from streams.audit.account import CROSS, Book, value_e8
+from streams.audit.account import Book, value_e8
 from streams.audit.findings import Findings
+from streams.audit.history import Partition, Step, step_of
 from streams.audit.judging import Judge, record_id
 from streams.audit.letters import Letters
-from streams.audit.reading import Entry, Log
+from streams.audit.penalties import OpenOrders, penalty_e8
+from streams.audit.reading import Log
+from streams.audit.returns import SliceCheck, may_be_refused, returned_awards
 from streams.audit.rulebook import Record, Rulebook
 
-BEFORE_ALL = -1
 LATE_US = 10_000_000
 """A payment may be due while its record is still on its way to the worker."""
 MOST_ORDERS = 50_000
 """Open at once: of one account no more are kept."""
-Orders = Mapping[int, Sequence[Mapping[str, Any]]]
+Orders = Mapping[int, Sequence[Mapping[str, Any]]] | None
 """By partition, what the engine says of its own decisions: {"payment": [partition, offset] of its
 record, "ends": topic -> the offset behind what was applied when it was paid}, and {"legs": [first,
-end] of offsets on `transfers`, "ends"}."""
-
-
-class Step(NamedTuple):
-    """A record in the history of an account; steps are booked in ascending order.
-
-    `before` is the fill's own offset, or that of the fill which it falls before: collateral before
-    all of them (balances only add up), a leg before the first fill that is later, or after all, a
-    payment behind what the engine had applied when it paid it.
-    """
-
-    before: float
-    is_fill: bool
-    order: int
-    topic: str
-    offset: int
-    record: Record
-
-    def label(self, partition: int) -> str:
-        """How sentences name it; `partition` is that of its account."""
-        if self.topic == "funding":
-            return f"funding {self.record['funding_id']}"
-        place = f"{self.topic}-{partition} offset {self.offset}"
-        return f"{place} ({record_id(self.topic, self.record)})"
-
-    def quantities(self, rules: Rulebook) -> dict[tuple[str, str], int]:
-        """(bucket, instrument) -> what it adds to the quantity of a position."""
-        record, name = self.record, str(self.record.get("instrument_id"))
-        if self.topic == "transfers" and record["quantity_e8"]:
-            return {(record["bucket"], name): record["quantity_e8"]}
-        if self.is_fill and not rules.contracts[name].spot:
-            bucket = name if record["margin_mode"] == "ISOLATED" else CROSS
-            sign = 1 if record["side"] == "BUY" else -1
-            return {(bucket, name): sign * record["quantity_e8"]}
-        return {}
-
-
-@dataclass(slots=True)
-class Partition:
-    """A partition's inputs, folded."""
-
-    number: int
-    book: Book
-    refused: dict[str, set[int]] = field(default_factory=dict)
-    """topic -> offsets that were not to be applied."""
-    free: list[Step] = field(default_factory=list)
-    """Legs and payments in the order in which they were booked."""
-    flows_e8: dict[str, int] = field(default_factory=dict)
-    """asset -> deposits less withdrawals, adjustments included."""
-    ordered_e8: dict[str, dict[str, int]] = field(default_factory=dict)
-    """account -> order -> what remains of it, as far as it is told."""
-
-    def has_slice(self, account: str) -> bool:
-        """Whether this is the partition's slice of a system account."""
-        return account.startswith("@") and account.endswith(f"#{self.number}")
-
-    def histories(self, log: Log, accounts: Collection[str]) -> dict[str, list[Step]]:
-        """The steps of each of these accounts, which are of this partition."""
-        found: dict[str, list[Step]] = {account: [] for account in accounts}
-        keys = {account.encode(): account for account in accounts}
-        for topic in ("collateral", "fills"):
-            for entry in log.get((topic, self.number), ()):
-                account = keys.get(entry.key or b"")
-                if account and entry.offset not in self.refused[topic]:
-                    found[account].append(_step(topic, entry))
-        legs = [step for step in self.free if step.topic == "transfers"]
-        for step in legs:
-            if step.record["account_id"] in found:
-                found[step.record["account_id"]].append(step)
-        traders: dict[str | None, set[str]] = defaultdict(set)
-        for account, steps in found.items():
-            for step in steps:
-                traders[step.record.get("instrument_id")].add(account)
-        for step in self.free:
-            if step.topic == "funding":
-                for account in traders[step.record["instrument_id"]]:
-                    found[account].append(step)
-        for steps in found.values():
-            steps.sort(key=lambda step: step[:3])
-        return found
+end] of offsets on `transfers`, "ends"}. None: nothing is known, all falls by event time."""
+Fees = tuple[OpenOrders, int]
+"""The liquidation orders, and the largest penalty on a fill of theirs in ppm of its notional."""
 
 
 class _Waiting(NamedTuple):
@@ -130,8 +51,13 @@ class Folder:
         letters: Letters,
         findings: Findings,
         orders: Orders,
+        fees: Fees,
+        running: bool = False,
     ) -> None:
+        """`running`: what the engine has not read yet is on its way, not lost."""
         self._orders = orders
+        self._fees = fees
+        self._running = running
         self._log = log
         self._rules = rules
         self._letters = letters
@@ -145,27 +71,52 @@ class Folder:
             if step.record["kind"] != "TRANSFER":
                 asset = step.record["asset"]
                 part.flows_e8[asset] = part.flows_e8.get(asset, 0) + step.record["amount_e8"]
-        waiting = self._waiting(part, list(self._good(part, "transfers", ends)))
+        legs = list(self._good(part, "transfers", ends))
+        back = returned_awards([leg.record for leg in legs])
+        waiting, check = self._waiting(part, legs), SliceCheck(part.book, self._findings)
         at, book = 0, part.book
         for step in self._good(part, "fills", ends):
             time_us = step.record["event_time"]
+            part.latest_us = max(part.latest_us, time_us)
             while at < len(waiting) and waiting[at].is_due(step.offset, time_us):
-                self._book_free(part, waiting[at], step.offset)
+                self._book_free(part, waiting[at], step.offset, back, check)
                 at += 1
-            book.fill(step.record)
+            book.fill(self._with_penalty(part, step))
         for one in waiting[at:]:
-            self._book_free(part, one, inf)
+            self._book_free(part, one, inf, back, check)
         for step in self._good(part, "orders", ends):
             of_account = part.ordered_e8.setdefault(step.record["account_id"], {})
             of_account.pop(step.record["order_id"], None)
             if step.record["remaining_e8"]:
                 of_account[step.record["order_id"]] = step.record["remaining_e8"]
+        self._say_unpaid(part)
         return part
 
-    def _book_free(self, part: Partition, one: _Waiting, before: float) -> None:
+    def _with_penalty(self, part: Partition, step: Step) -> Record:
+        record, (orders, fee_ppm) = step.record, self._fees
+        order = orders.order_of(record, step.offset) if record["liquidation_id"] else None
+        if order is None or not fee_ppm:
+            return record
+        contract = self._rules.contracts[record["instrument_id"]]
+        part.penalties_e8[step.offset] = penalty_e8(contract, record, order, fee_ppm)
+        return part.told(step).record
+
+    def _book_free(
+        self, part: Partition, one: _Waiting, before: float, back: set[str], check: SliceCheck
+    ) -> None:
         step = one.step
-        part.book.book(step.topic, step.record)
-        before = one.behind if step.topic == "funding" else before
+        if step.topic == "transfers":
+            if may_be_refused(step.record):
+                refused = (
+                    part.book.refuses(step.record)
+                    if step.record["kind"] == "DELEVERAGE"
+                    else record_id("transfers", step.record) in back
+                )
+                step = step._replace(record={**step.record, "refused": refused})
+            check.book(step.record)
+        else:
+            part.book.book(step.topic, step.record)
+            before = before if one.later_than_us is not None else one.behind
         part.free.append(step._replace(before=before, order=len(part.free)))
 
     def _waiting(self, part: Partition, legs: list[Step]) -> "list[_Waiting]":
@@ -175,11 +126,12 @@ class Folder:
         of which that is told, another one before the first fill that is later than it.
         """
         waiting, latest_us, behind = [], 0, 0
-        payments = sorted(self._payments(part), key=lambda one: (one[0], one[1]))
+        payments = sorted(self._payments(part, legs), key=lambda one: one[0])
         for leg in [*legs, None]:
-            while payments and (leg is None or payments[0][0] <= leg.offset):
-                _, behind, step = payments.pop(0)
-                waiting.append(_Waiting(step, behind, None))
+            while payments and (leg is None or payments[0][0][0] <= leg.offset):
+                payment = payments.pop(0)[1]
+                behind = max(behind, payment.behind)
+                waiting.append(payment)
             if leg is not None:
                 told = self._told(part.number, leg.offset)
                 latest_us = max(latest_us, leg.record["event_time"])
@@ -189,14 +141,23 @@ class Folder:
 
     def _told(self, number: int, offset: int) -> int | None:
         """Behind which fills the engine says that it has booked a leg; None where it does not."""
-        for one in self._orders.get(number, ()):
+        for one in (self._orders or {}).get(number, ()):
             if "legs" in one and one["legs"][0] <= offset < one["legs"][1]:
                 end: int = one["ends"]["fills"]
                 return end
         return None
 
-    def _payments(self, part: Partition) -> Iterator[tuple[int, int, Step]]:
+    def _payments(
+        self, part: Partition, legs: Sequence[Step]
+    ) -> Iterator[tuple[tuple[float, int], _Waiting]]:
         """The payments made, once each: behind which legs and fills; what is amiss is a finding."""
+        if self._orders is None:
+            for (_, offset), payment in self._rules.payments.items():
+                due_us = payment["event_time"]
+                later = (leg.offset for leg in legs if leg.record["event_time"] > due_us)
+                step = Step(inf, False, 0, "funding", offset, payment)
+                yield (next(later, inf), due_us), _Waiting(step, 0, due_us)
+            return
         findings, number = self._findings, part.number
         made: set[tuple[int, int]] = set()
         for one in self._orders.get(number, ()):
@@ -212,12 +173,17 @@ class Folder:
             else:
                 made.add(source)
                 step = Step(inf, False, 0, "funding", source[1], record)
-                yield ends["transfers"], ends["fills"], step
-        for source in self._rules.payments.keys() - made if self._orders else ():
+                yield (ends["transfers"], ends["fills"]), _Waiting(step, ends["fills"], None)
+        part.unpaid = self._rules.payments.keys() - made if self._orders else set()
+
+    def _say_unpaid(self, part: Partition) -> None:
+        """Payments that were due long before the last that was applied, and were not made."""
+        clock_us = part.latest_us if self._running else self._rules.clock_us
+        for source in part.unpaid:
             record = self._rules.payments[source]
-            if record["event_time"] < self._rules.clock_us - LATE_US and self._has_accounts(number):
-                findings.lost.append(
-                    f"partition {number}: funding {record['funding_id']} was never paid"
+            if record["event_time"] < clock_us - LATE_US and self._has_accounts(part.number):
+                self._findings.lost.append(
+                    f"partition {part.number}: funding {record['funding_id']} was never paid"
                 )
 
     def _has_accounts(self, number: int) -> bool:
@@ -235,6 +201,9 @@ class Folder:
             if entry.offset >= ends.get(topic, inf) and not self._letters.has(place, entry.offset):
                 unread += 1
                 refused.add(entry.offset)
+                if topic == "transfers":
+                    leg = judge.judge(topic, entry).record
+                    part.outstanding += [leg] if leg else []
                 continue
             verdict = judge.judge(topic, entry)
             record = verdict.record
@@ -248,8 +217,10 @@ class Folder:
             assert record is not None
             if identity is not None:
                 seen.add(identity)
-            yield _step(topic, entry, record)
-        if unread:
+            yield step_of(topic, entry, record)
+        if self._running:
+            self._findings.unread[topic] += unread
+        elif unread:
             self._findings.lost.append(
                 f"{topic}-{part.number}: the last {unread} records, from offset "
                 f"{ends[topic]} on, were never applied"
@@ -274,9 +245,3 @@ class Folder:
             for (owner, _), amounts in holders.items():
                 held.extend(map(abs, amounts if owner == account else ()))
         return max(moves, default=0) + max(held, default=0) > LIMIT_E8
-
-
-def _step(topic: str, entry: Entry, record: Record | None = None) -> Step:
-    record = record or decode(entry.value, BY_NAME[topic].record)[1]
-    before = entry.offset if topic == "fills" else BEFORE_ALL
-    return Step(before, topic == "fills", entry.offset, topic, entry.offset, record)

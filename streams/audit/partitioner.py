@@ -6,8 +6,17 @@ WORD = 0xFFFFFFFF
 
 
 def partition_of(key: str, partitions: int) -> int:
-    """The partition of a key, as Kafka's Java client has it."""
+    """The partition of a key, as Kafka's Java client has it; of a slice `@fees:USDT#3` it is 3."""
+    number = slice_number(key)
+    if number is not None:
+        return number
     return (_murmur2(key.encode()) & 0x7FFFFFFF) % partitions
+
+
+def slice_number(account: str) -> int | None:
+    """The partition that a slice of a system account names; None of other accounts."""
+    _, mark, number = account.rpartition("#")
+    return int(number) if account.startswith("@") and mark and number.isdecimal() else None
 
 
 def _murmur2(data: bytes) -> int:

@@ -114,16 +114,13 @@ class Book:
         if record["kind"] == "TRANSFER":
             self.balances[account, CROSS, asset] -= amount_e8
 
-    def refuses(self, record: Record) -> bool:
-        """Whether a bucket cannot take a leg of a deleveraging: less is held on the other side, or
-        closing at the leg's cost would realise a loss."""
-        owner = (record["account_id"], record["bucket"])
-        held_e8, cost_e8 = self.positions[record["instrument_id"]].get(owner, (0, 0))
-        closed_e8 = record["quantity_e8"]
-        if held_e8 * closed_e8 >= 0 or abs(held_e8) < abs(closed_e8):
-            return True
-        loss_e16: int = record["cost_e8"] * abs(held_e8) + cost_e8 * abs(closed_e8)
-        return loss_e16 > 0
+    def closes(self, leg: Record) -> bool:
+        """Whether a leg closes that much of a position of its bucket, and at no loss."""
+        owner = (leg["account_id"], leg["bucket"])
+        held_e8, cost_e8 = self.positions[leg["instrument_id"]].get(owner, (0, 0))
+        closed_e8 = leg["quantity_e8"]
+        loss_e16: int = leg["cost_e8"] * abs(held_e8) + cost_e8 * abs(closed_e8)
+        return held_e8 * closed_e8 < 0 and abs(closed_e8) <= abs(held_e8) and loss_e16 <= 0
 
     def _leg(self, record: Record) -> None:
         account, bucket = record["account_id"], record["bucket"]

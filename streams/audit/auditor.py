@@ -5,6 +5,7 @@ from math import inf
 from typing import NamedTuple
 
 from streams.audit.account import AccountState
+from streams.audit.auctions import Auctions
 from streams.audit.broadcast import read_rules
 from streams.audit.conservation import check_sums
 from streams.audit.decisions import Decisions
@@ -12,6 +13,7 @@ from streams.audit.explaining import compare
 from streams.audit.findings import Findings
 from streams.audit.letters import Letters
 from streams.audit.limits import STANDARD, Limits
+from streams.audit.losses import Losses
 from streams.audit.minutes import Sums, check_minutes
 from streams.audit.outputs import (
     APPLIED,
@@ -27,6 +29,7 @@ from streams.audit.penalties import open_orders
 from streams.audit.reading import Log
 from streams.audit.rulebook import Rulebook
 from streams.audit.transfers import WRITING_US, check_legs, sums_of, transfers_of
+from streams.audit.winners import Winners
 
 ACCOUNT_TOPICS = ("collateral", "transfers", "fills", "orders")
 
@@ -96,27 +99,42 @@ def report(
     histories = {} if engine is None else compare(parts, engine, log, rules, findings)
     check_ids(log, findings)
     check_numbers([*outputs(log, "margin-calls", findings), *liquidations], findings)
-    transfers = transfers_of(parts)
-    check_legs(transfers, findings, rules.clock_us - WRITING_US if running else inf)
+    until_us = rules.clock_us - WRITING_US if running else inf
+    by_number = {part.number: part for part in parts}
     decisions = Decisions(rules, findings, limits=limits, tolerance_e8=tolerance_e8)
     judged = _known(liquidations, ends, rules, findings) if running else liquidations
-    decisions.check(judged, {part.number: part for part in parts}, log, histories)
+    decisions.check(judged, by_number, log, histories)
+    transfers = transfers_of(parts)
+    check_legs(transfers, findings, until_us)
+    sales = Auctions(log, transfers, rules, findings)
+    sales.check(outputs(log, "auctions", findings), until_us)
+    winners = Winners(
+        outputs(log, "deleveraging", findings), liquidations, rules, findings,
+        limits=limits, partitions=len(numbers),
+    )  # fmt: skip
+    winners.check(transfers, until_us)
+    losses = Losses(by_number, log, rules, findings, limits=limits, winners=winners)
+    legs = list(outputs(log, "transfers", Findings()))  # those that cannot be read have letters
+    losses.check(_known(legs, ends, rules, findings) if running else legs)
     sums = check_minutes(parts, log, rules, findings, every_us)
     if engine is not None:
         check_sums(parts, engine, rules, findings)
-    legs = [leg for part in parts for leg in part.outstanding]
-    return Report(findings, sums, sums_of(legs), rules.clock_us)
+    on_the_way = sums_of(leg for part in parts for leg in part.outstanding)
+    return Report(findings, sums, on_the_way, rules.clock_us)
 
 
 def _known(
-    liquidations: Iterable[Output],
+    decided: Iterable[Output],
     ends: Mapping[int, Mapping[str, int]],
     rules: Rulebook,
     findings: Findings,
 ) -> list[Output]:
     """Those of which the engine's accounts, as they were read, know all that they follow from."""
     known = []
-    for one in liquidations:
+    for one in decided:
+        if one.record.get("leg"):
+            known.append(one)  # the first leg's account has decided it
+            continue
         of_account = ends.get(partition_of(one.record["account_id"], len(ends)), {})
         applied = offsets_applied(one.headers) if APPLIED in one.headers else {}
         young = one.record["event_time"] >= rules.clock_us

@@ -5,20 +5,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from streams.audit.account import CROSS, AccountState, Book
+from streams.audit.account import CROSS
 from streams.audit.findings import Findings
 from streams.audit.history import Partition, Step
 from streams.audit.limits import Limits
-from streams.audit.margin import Margin, NotPricedError, margin
-from streams.audit.outputs import APPLIED, Output, offsets_applied
+from streams.audit.margin import Margin, NotPricedError, margin, profit_e8
+from streams.audit.moments import bucket_of, last_marks, state_before
+from streams.audit.outputs import APPLIED, OF_FUNDS, Output, offsets_applied
 from streams.audit.partition import LATE_US
 from streams.audit.partitioner import partition_of
 from streams.audit.reading import Log
 from streams.audit.rulebook import Rulebook, Tick
 
 ORDERS = frozenset({"REDUCE", "TAKE_OVER"})
-LAST_TICKS = 4
-"""A price that no record tells was one of the last few before the decision."""
 
 
 class Decisions:
@@ -45,8 +44,8 @@ class Decisions:
         log: Log,
         known: Mapping[str, list[Step]],
     ) -> None:
-        """Every REDUCE and TAKE_OVER, in the order of the topic; `known` are histories found."""
-        orders = [one for one in liquidations if one.record["action"] in ORDERS]
+        """Every order, and what funds shed, in the order of the topic; `known`: histories found."""
+        orders = [one for one in liquidations if one.record["action"] in ORDERS | OF_FUNDS]
         accounts: dict[int, set[str]] = defaultdict(set)
         for one in orders:
             account = one.record["account_id"]
@@ -67,6 +66,9 @@ class Decisions:
         partitions: int,
     ) -> None:
         record = order.record
+        if record["action"] in OF_FUNDS:
+            self._fund(order, history, partitions)
+            return
         told = Margin(record["equity_e8"], record["maintenance_margin_e8"])
         episode = (record["account_id"], record["bucket"], record["episode"])
         if episode not in reduced:
@@ -82,6 +84,28 @@ class Decisions:
             self._findings.recomputed += 1
             number = partition_of(record["account_id"], partitions)
             self._recompute(order, history, number, told)
+
+    def _fund(self, order: Output, history: Sequence[Step], partitions: int) -> None:
+        """What a fund was worth, in its own asset, at marks that may liquidate."""
+        record = order.record
+        if not self._marks_hold(order) or APPLIED not in order.headers:
+            return
+        self._findings.recomputed += 1
+        asset = record["account_id"].rpartition(":")[2]
+        place = (record["account_id"], partition_of(record["account_id"], partitions))
+        marks_e8 = {mark["instrument_id"]: mark["mark_e8"] for mark in record["marks"]}
+        found = set()
+        for late_us in (0, LATE_US):
+            due_us, ends = record["event_time"] - late_us, offsets_applied(order.headers)
+            state = state_before(history, self._rules, place, ends, due_us)
+            balances, positions = bucket_of(state, record["bucket"])
+            if positions.keys() - marks_e8.keys():
+                self._say(order, "tells no mark of " + min(positions.keys() - marks_e8.keys()))
+                return
+            found.add(balances.get(asset, 0) + profit_e8(positions, marks_e8, self._rules))
+        if record["equity_e8"] not in found:
+            self._say(order, f"has equity {min(found)} e8 by the inputs, "
+                      f"{record['equity_e8']} e8 in the record")  # fmt: skip
 
     def _marks_hold(self, order: Output) -> bool:
         """Whether each mark is LIVE, and a price that was: young enough, near its index, narrow."""
@@ -115,8 +139,9 @@ class Decisions:
         isolated = record["bucket"] != CROSS
         portfolio = not isolated and record["account_id"] in self._rules.portfolios
         for late_us in (0, LATE_US):
-            state = self._state(record, history, (applied, number), late_us)
-            holdings = _bucket(state, record["bucket"])
+            place, due_us = (record["account_id"], number), record["event_time"] - late_us
+            state = state_before(history, self._rules, place, applied, due_us)
+            holdings = bucket_of(state, record["bucket"])
             for marks_e8 in self._marks(record, holdings):
                 try:
                     ours = margin(
@@ -132,27 +157,6 @@ class Decisions:
                              f"inputs, {told[0]} e8 and {told[1]} e8 in the record")  # fmt: skip
         self._say(order, f"has {found[0]}")
 
-    def _state(
-        self,
-        record: Mapping[str, Any],
-        history: Sequence[Step],
-        applied: tuple[Mapping[str, int], int],
-        late_us: int,
-    ) -> AccountState:
-        """The account as of the offsets applied; payments due by then are paid at the latest."""
-        ends, number = applied
-        book = Book(self._rules, number)
-        for step in history:
-            if step.topic == "funding":
-                due = step.record["event_time"] <= record["event_time"] - late_us
-                end = ends.get("fills", 0)
-                taken = step.before < end or (due and step.before == end)
-            else:
-                taken = step.offset < ends.get(step.topic, 0)
-            if taken:
-                book.book(step.topic, step.record)
-        return book.accounts().get(record["account_id"], AccountState())
-
     def _marks(
         self,
         record: Mapping[str, Any],
@@ -166,13 +170,9 @@ class Decisions:
             self._rules.asset_at(asset, record["event_time"]) for asset in balances.keys() | settled
         ]
         pricers = {asset["price_instrument_id"] for asset in assets if asset} - {None, *told}
-        until_us = record["event_time"]
         names = sorted(pricers)
         choices = [
-            [tick.mark_e8 for tick in self._rules.ticks(name, until_us - self._stale_us, until_us)][
-                : -LAST_TICKS - 1 : -1
-            ]
-            for name in names
+            last_marks(self._rules, name, record["event_time"], self._stale_us) for name in names
         ]
         for prices in product(*choices):
             yield told | dict(zip(names, prices, strict=True))
@@ -180,16 +180,3 @@ class Decisions:
     def _say(self, order: Output, what: str) -> None:
         record = order.record
         self._findings.unjustified.append(f"{record['liquidation_id']} ({record['action']}) {what}")
-
-
-def _bucket(
-    state: AccountState, bucket: str
-) -> tuple[Mapping[str, int], Mapping[str, tuple[int, int]]]:
-    return (
-        {asset: e8 for (pool, asset), e8 in state.balances.items() if pool == bucket},
-        {
-            name: held
-            for (pool, name), held in state.positions.items()
-            if pool == bucket and held[0]
-        },
-    )

@@ -11,6 +11,10 @@ class Limits(NamedTuple):
     wide_ppm: int = 100_000
     penalty_ppm: int = 0
     """Largest penalty on a fill of a liquidation order."""
+    window_cap_e8: int = 0
+    """What a fund may lose in a window; 0: all it has."""
+    gather_ms: int = 2_000
+    """How long a fund waits for the answers of all partitions."""
 
 
 STANDARD = Limits()

@@ -58,6 +58,16 @@ def margin(
     return Margin(equity_e8, maintenance_e8 if tiered else None)
 
 
+def profit_e8(
+    positions: Mapping[str, tuple[int, int]], marks_e8: Mapping[str, int], rules: Rulebook
+) -> int:
+    """Unrealised profit of positions that settle in one asset, in that asset."""
+    return sum(
+        value_e8(rules.contracts[name], quantity_e8, _mark(marks_e8, name)) - cost_e8
+        for name, (quantity_e8, cost_e8) in positions.items()
+    )
+
+
 def _required(notional_e8: int, size_e8: int, params: Record | None, name: str) -> int:
     """Maintenance margin of a position by its tiers, as their method reads them, rounded up."""
     if params is None:

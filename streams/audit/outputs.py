@@ -13,6 +13,8 @@ from streams.audit.reading import Log, Place
 ID = "plimsoll-id"
 APPLIED = "plimsoll-applied"
 GIVEN_ONCE = ("margin-calls", "liquidations", "transfers", "insurance-fund", "dead-letters")
+OF_FUNDS = frozenset({"AUCTION", "DELEVERAGE"})
+"""Actions on `liquidations` by which a fund tells what it sheds."""
 NUMBERED = {"margin-calls": "call_id", "liquidations": "liquidation_id"}
 
 
@@ -65,21 +67,19 @@ def check_ids(log: Log, findings: Findings) -> None:
 
 def check_numbers(found: list[Output], findings: Findings) -> None:
     """Of a bucket, episodes never go back and the numbers within one ascend, topic by topic."""
-    last: dict[tuple[str, str, str], tuple[int, int]] = {}
+    last: dict[tuple[str, str, str], tuple[int, int, str]] = {}
     for topic, _, record, _ in ((one.place[0], *one[1:]) for one in found):
         identity = record[NUMBERED[topic]]
         bucket = f"{record['account_id']}/{record['bucket']}"
         number = identity.rsplit("/", 1)[-1]
-        if identity != f"{bucket}/{record['episode']}/{number}" or not number.isdigit():
+        walk = f"{bucket}/{record['episode']}"
+        if record.get("action") in OF_FUNDS:
+            walk = record["account_id"]  # what a fund sheds is no episode
+        if identity != f"{walk}/{number}" or not number.isdigit():
             findings.duplicate_ids.append(f"{topic}: {identity} is not of its own bucket")
             continue
-        key, here = (
-            (topic, record["account_id"], record["bucket"]),
-            (record["episode"], int(number)),
-        )
-        if key in last and here <= last[key]:
-            episode, step = last[key]
-            findings.duplicate_ids.append(
-                f"{topic}: {identity} comes after {bucket}/{episode}/{step}"
-            )
+        key = (topic, record["account_id"], record["bucket"])
+        here = (record["episode"], int(number), identity)
+        if key in last and here[:2] <= last[key][:2]:
+            findings.duplicate_ids.append(f"{topic}: {identity} comes after {last[key][2]}")
         last[key] = max(here, last.get(key, here))

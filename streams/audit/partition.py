@@ -5,6 +5,8 @@ from math import inf
 from typing import Any, NamedTuple
 
 from schemas.dead_letter import DeadLetterReason as Reason
+from schemas.dead_letter import RefusedRecord
+from schemas.record_codec import decode
 from schemas.units import LIMIT_E8
 from streams.audit.account import Book, value_e8
 from streams.audit.findings import Findings
@@ -13,7 +15,7 @@ from streams.audit.judging import Judge, record_id
 from streams.audit.letters import Letters
 from streams.audit.penalties import OpenOrders, penalty_e8
 from streams.audit.reading import Log
-from streams.audit.returns import SliceCheck, may_be_refused, returned_awards
+from streams.audit.returns import Clerk
 from streams.audit.rulebook import Record, Rulebook
 
 LATE_US = 10_000_000
@@ -58,6 +60,7 @@ class Folder:
         self._orders = orders
         self._fees = fees
         self._running = running
+        self._written = _transfer_ids(log)
         self._log = log
         self._rules = rules
         self._letters = letters
@@ -72,18 +75,24 @@ class Folder:
                 asset = step.record["asset"]
                 part.flows_e8[asset] = part.flows_e8.get(asset, 0) + step.record["amount_e8"]
         legs = list(self._good(part, "transfers", ends))
-        back = returned_awards([leg.record for leg in legs])
-        waiting, check = self._waiting(part, legs), SliceCheck(part.book, self._findings)
+        waiting = self._waiting(part, legs)
+        clerk = Clerk(
+            part.book,
+            self._findings,
+            self._written,
+            self._fees[0].stopped,
+            ordered=self._orders is not None,
+        )
         at, book = 0, part.book
         for step in self._good(part, "fills", ends):
             time_us = step.record["event_time"]
             part.latest_us = max(part.latest_us, time_us)
             while at < len(waiting) and waiting[at].is_due(step.offset, time_us):
-                self._book_free(part, waiting[at], step.offset, back, check)
+                self._book_free(part, waiting[at], step.offset, clerk)
                 at += 1
             book.fill(self._with_penalty(part, step))
         for one in waiting[at:]:
-            self._book_free(part, one, inf, back, check)
+            self._book_free(part, one, inf, clerk)
         for step in self._good(part, "orders", ends):
             of_account = part.ordered_e8.setdefault(step.record["account_id"], {})
             of_account.pop(step.record["order_id"], None)
@@ -101,19 +110,10 @@ class Folder:
         part.penalties_e8[step.offset] = penalty_e8(contract, record, order, fee_ppm)
         return part.told(step).record
 
-    def _book_free(
-        self, part: Partition, one: _Waiting, before: float, back: set[str], check: SliceCheck
-    ) -> None:
+    def _book_free(self, part: Partition, one: _Waiting, before: float, clerk: Clerk) -> None:
         step = one.step
         if step.topic == "transfers":
-            if may_be_refused(step.record):
-                refused = (
-                    part.book.refuses(step.record)
-                    if step.record["kind"] == "DELEVERAGE"
-                    else record_id("transfers", step.record) in back
-                )
-                step = step._replace(record={**step.record, "refused": refused})
-            check.book(step.record)
+            step = step._replace(record=clerk.book(step.record))
         else:
             part.book.book(step.topic, step.record)
             before = before if one.later_than_us is not None else one.behind
@@ -245,3 +245,15 @@ class Folder:
             for (owner, _), amounts in holders.items():
                 held.extend(map(abs, amounts if owner == account else ()))
         return max(moves, default=0) + max(held, default=0) > LIMIT_E8
+
+
+def _transfer_ids(log: Log) -> frozenset[str]:
+    """Ids of all transfers that can be read."""
+    found = set()
+    for (topic, _), entries in log.items():
+        for entry in entries if topic == "transfers" else ():
+            try:
+                found.add(decode(entry.value, "transfer")[1]["transfer_id"])
+            except RefusedRecord:
+                continue  # it has, or lacks, its letter
+    return frozenset(found)

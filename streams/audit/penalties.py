@@ -26,6 +26,8 @@ class OpenOrders:
         self._of_bucket: dict[tuple[str, str], list[Told]] = defaultdict(list)
         for one in told:
             self._of_bucket[one.record["account_id"], one.record["bucket"]].append(one)
+        self.stopped = frozenset(f"{account}/{bucket}" for account, bucket in self._of_bucket)
+        """Buckets that were ever liquidated."""
 
     def order_of(self, fill: Record, offset: int) -> Record | None:
         """The open order that a fill answers; None where it answers none, or one that is over.

@@ -1,7 +1,6 @@
-"""Which awards of auctions came back: what a slice `@returns:` gives back, it was given before."""
+"""What goes back: legs that a bucket turned away, and what slices were given to pass on."""
 
-from collections.abc import Iterable
-from itertools import combinations
+from collections.abc import Collection
 
 from streams.audit.account import Book
 from streams.audit.findings import Findings
@@ -9,75 +8,80 @@ from streams.audit.judging import record_id
 from streams.audit.rulebook import Record
 
 CHECKED = frozenset({"AUCTION", "DELEVERAGE"})
-"""Kinds of transfers whose legs a bucket of people may refuse."""
+"""Kinds of transfers whose legs a bucket of people may turn away."""
 GIVES = {"PENALTY": "@penalties:", "RETURN": "@returns:", "SOCIALISED_LOSS": "@socialised:"}
 """Kinds of transfers that empty a slice, and its name."""
-MOST_TOGETHER = 3
-LAST = 12
 
 
-def may_be_refused(leg: Record) -> bool:
-    return leg["kind"] in CHECKED and not leg["account_id"].startswith("@")
+def returned(transfer_id: str) -> str:
+    """Id of the transfer that takes the position of another one back to its fund."""
+    return f"{transfer_id}/return"
 
 
-def returned_awards(legs: Iterable[Record]) -> set[str]:
-    """Ids of the legs of auctions that a partition refused, by what its slice returned later.
+class Clerk:
+    """Books legs of transfers: where their account turns them away, with the slice of returns.
 
-    `legs` are those of the partition in their order. Whether a bidder could afford an award is
-    known at that moment only; so a return is taken for that of the last one, two or three legs
-    that add up to it.
+    That a leg was turned away is told by the transfer that returns it, written with the same turn.
     """
-    candidates: list[Record] = []
-    found: set[str] = set()
-    for leg in legs:
-        if may_be_refused(leg):
-            candidates.append(leg)
-        elif leg["kind"] == "RETURN" and leg["account_id"].startswith(GIVES["RETURN"]):
-            for one in _adding_up(leg, candidates):
-                candidates.remove(one)
-                if one["kind"] == "AUCTION":
-                    found.add(str(record_id("transfers", one)))
-    return found
 
-
-def _adding_up(given: Record, candidates: list[Record]) -> tuple[Record, ...]:
-    of_it = [one for one in candidates if one["instrument_id"] == given["instrument_id"]]
-    for size in range(1, MOST_TOGETHER + 1):
-        for some in combinations(reversed(of_it[-LAST:]), size):
-            sums = [sum(one[field] for one in some) for field in ("quantity_e8", "cost_e8")]
-            if sums == [-given["quantity_e8"], -given["cost_e8"]]:
-                return some
-    return ()
-
-
-class SliceCheck:
-    """Watches that a slice gives away nothing but what it was given."""
-
-    def __init__(self, book: Book, findings: Findings) -> None:
+    def __init__(
+        self,
+        book: Book,
+        findings: Findings,
+        written: Collection[str],
+        stopped: Collection[str],
+        *,
+        ordered: bool,
+    ) -> None:
+        """`written`: ids of all transfers; `stopped`: "account/bucket" ever liquidated; `ordered`:
+        whether it is known which fills a leg was booked behind."""
         self._book = book
         self._findings = findings
+        self._written = written
+        self._stopped = stopped
+        self._ordered = ordered
 
-    def book(self, leg: Record) -> None:
-        """Book a leg; a finding where it empties a slice beyond nothing."""
-        prefix = GIVES.get(leg["kind"])
-        if prefix is None or not leg["account_id"].startswith(prefix) or not _empties(leg):
-            self._book.book("transfers", leg)
-            return
-        before = self._held(leg)
+    def book(self, leg: Record) -> Record:
+        """Book a leg; returns it with `refused`, where it could be."""
+        if leg["kind"] in CHECKED and not leg["account_id"].startswith("@"):
+            leg = {**leg, "refused": self._refused(leg)}
+        slice_ = GIVES.get(leg["kind"])
+        gives = slice_ is not None and leg["account_id"].startswith(slice_) and _empties(leg)
+        before = self._held(leg) if gives else (0, 0)
         self._book.book("transfers", leg)
-        for had, has in zip(before, self._held(leg), strict=True):
-            if had * has < 0 or abs(has) > abs(had):
-                self._findings.unbalanced.append(
-                    f"transfer {leg['transfer_id']} ({leg['kind']}) takes more from "
-                    f"{leg['account_id']} than it was given"
-                )
-                return
+        after = self._held(leg) if gives else (0, 0)
+        if any(
+            had * has < 0 or abs(has) > abs(had) for had, has in zip(before, after, strict=True)
+        ):
+            self._findings.unbalanced.append(
+                f"transfer {leg['transfer_id']} ({leg['kind']}) takes more from "
+                f"{leg['account_id']} than it was given"
+            )
+        return leg
+
+    def _refused(self, leg: Record) -> bool:
+        """Whether it was turned away; a finding where a deleveraging's should not, or should."""
+        refused = returned(leg["transfer_id"]) in self._written
+        place = f"{leg['account_id']}/{leg['bucket']}"
+        if not self._ordered:
+            return refused
+        cannot = leg["kind"] == "DELEVERAGE" and not self._book.closes(leg)
+        if cannot and not refused:
+            self._say(leg, "was taken, and closes no such position, or one at a loss")
+        elif refused and leg["kind"] == "DELEVERAGE" and not cannot and place not in self._stopped:
+            self._say(leg, "was turned away, and closes such a position at no loss")
+        return refused
 
     def _held(self, leg: Record) -> tuple[int, int]:
-        """Balance and contracts of the slice, of what the leg moves."""
+        """Balance and contracts of a slice, of what the leg moves."""
         account, bucket = leg["account_id"], leg["bucket"]
         held = self._book.positions[leg["instrument_id"] or ""].get((account, bucket), (0, 0))
         return self._book.balances.get((account, bucket, leg["asset"] or ""), 0), held[0]
+
+    def _say(self, leg: Record, what: str) -> None:
+        self._findings.unjustified.append(
+            f"transfer {record_id('transfers', leg)} (DELEVERAGE) of {leg['account_id']} {what}"
+        )
 
 
 def _empties(leg: Record) -> bool:

@@ -1,18 +1,21 @@
 """Auctions of insurance funds: never more than is for sale, at the price of the moment, to bids."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from schemas.dead_letter import RefusedRecord
 from schemas.record_codec import decode
 from schemas.units import text
 from streams.audit.account import value_e8
 from streams.audit.findings import Findings
+from streams.audit.history import Partition
 from streams.audit.outputs import Output
 from streams.audit.reading import Log
 from streams.audit.rulebook import Record, Rulebook
 from streams.audit.transfers import Transfers
+
+Bids = Mapping[str, Mapping[str, Record]]
+"""Auction -> bid id -> its record."""
 
 
 @dataclass(slots=True)
@@ -22,19 +25,19 @@ class _Auction:
     opened: Record
     sold_e8: int = 0
     closed: bool = False
-    last_e8: int | None = None
-    """Price of the last award."""
     of_bids_e8: Counter[str] = field(default_factory=Counter)
 
 
 class Auctions:
     """Checks the records of `auctions` beside the bids and the transfers."""
 
-    def __init__(self, log: Log, transfers: Transfers, rules: Rulebook, findings: Findings) -> None:
+    def __init__(
+        self, bids: Bids, transfers: Transfers, rules: Rulebook, findings: Findings
+    ) -> None:
         self._transfers = transfers
         self._rules = rules
         self._findings = findings
-        self._bids = _bids(log)
+        self._bids = bids
         self._auctions: dict[str, _Auction] = {}
         self._awarded: set[str] = set()
 
@@ -50,6 +53,7 @@ class Auctions:
                 self._award(record, auction, until_us)
             else:
                 auction.closed = True
+                self._best(record, auction)
         for identity, legs in self._transfers.items():
             if legs[0]["kind"] == "AUCTION" and identity not in self._awarded:
                 self._findings.unjustified.append(
@@ -76,7 +80,7 @@ class Auctions:
         elif record["awarded_e8"] != auction.sold_e8:
             self._say(record, f"tells {text(record['awarded_e8'])} awarded so far, which are "
                       f"{text(auction.sold_e8)}")  # fmt: skip
-        bid = self._bids.get((record["auction_id"], record["bid_id"] or ""))
+        bid = self._bids.get(record["auction_id"], {}).get(record["bid_id"])
         if bid is None or bid["bidder"] != record["bidder"]:
             self._say(record, f"awards to {record['bidder']}, who has no bid {record['bid_id']}")
         else:
@@ -94,14 +98,21 @@ class Auctions:
         if (price_e8 - opened["floor_price_e8"]) * better < 0:
             self._say(record, f"awards at {text(price_e8)}, beyond its floor")
         if opened["sealed"]:
-            last_e8, auction.last_e8 = auction.last_e8, price_e8
             if record["event_time"] < opened["closes"] or price_e8 != bid["price_e8"]:
                 self._say(record, "is sealed, and awards before its close or not at the bid")
-            elif last_e8 is not None and (last_e8 - price_e8) * better < 0:
-                self._say(record, f"awards at {text(price_e8)} after a worse {text(last_e8)}")
         elif price_e8 != self._line(opened, record["event_time"]):
             self._say(record, f"awards at {text(price_e8)}, its price then is "
                       f"{text(self._line(opened, record['event_time']))}")  # fmt: skip
+
+    def _best(self, record: Record, auction: _Auction) -> None:
+        """Of a sealed auction no bid is left that is better than one that was awarded."""
+        bids, got_e8 = self._bids.get(record["auction_id"], {}), auction.of_bids_e8
+        better = 1 if auction.opened["quantity_e8"] > 0 else -1
+        awarded = [bids[name]["price_e8"] * better for name in got_e8]
+        for name, bid in bids.items() if auction.opened["sealed"] and awarded else ():
+            short = got_e8[name] < bid["quantity_e8"]
+            if short and bid["price_e8"] * better > min(awarded):
+                self._say(record, f"passes over bid {name} at {text(bid['price_e8'])}")
 
     def _line(self, opened: Record, now_us: int) -> int:
         """The price of an open auction: from opening to floor in a line, on the seller's tick."""
@@ -139,14 +150,12 @@ class Auctions:
         self._findings.unjustified.append(f"auction {record['auction_id']} {what}")
 
 
-def _bids(log: Log) -> dict[tuple[str, str], Record]:
-    """(auction, bid) -> the first record of it that can be read."""
-    found: dict[tuple[str, str], Record] = {}
-    for (topic, _), entries in log.items():
-        for entry in entries if topic == "auction-bids" else ():
-            try:
+def bids_of(parts: Iterable[Partition], log: Log) -> Bids:
+    """The bids that an auction took."""
+    found: dict[str, dict[str, Record]] = defaultdict(dict)
+    for part in parts:
+        for entry in log.get(("auction-bids", part.number), ()):
+            if entry.offset not in part.refused["auction-bids"]:
                 record = decode(entry.value, "bid")[1]
-            except RefusedRecord:
-                continue  # it has, or lacks, its letter
-            found.setdefault((record["auction_id"], record["bid_id"]), record)
+                found[record["auction_id"]][record["bid_id"]] = record
     return found

@@ -5,7 +5,7 @@ from math import inf
 from typing import NamedTuple
 
 from streams.audit.account import AccountState
-from streams.audit.auctions import Auctions
+from streams.audit.auctions import Auctions, bids_of
 from streams.audit.broadcast import read_rules
 from streams.audit.conservation import check_sums
 from streams.audit.decisions import Decisions
@@ -31,7 +31,7 @@ from streams.audit.rulebook import Rulebook
 from streams.audit.transfers import WRITING_US, check_legs, sums_of, transfers_of
 from streams.audit.winners import Winners
 
-ACCOUNT_TOPICS = ("collateral", "transfers", "fills", "orders")
+ACCOUNT_TOPICS = ("collateral", "transfers", "auction-bids", "fills", "orders")
 
 
 class Report(NamedTuple):
@@ -106,7 +106,7 @@ def report(
     decisions.check(judged, by_number, log, histories)
     transfers = transfers_of(parts)
     check_legs(transfers, findings, until_us)
-    sales = Auctions(log, transfers, rules, findings)
+    sales = Auctions(bids_of(parts, log), transfers, rules, findings)
     sales.check(outputs(log, "auctions", findings), until_us)
     winners = Winners(
         outputs(log, "deleveraging", findings), liquidations, rules, findings,

@@ -23,6 +23,8 @@ def read_rules(log: Log, letters: Letters, stale_us: int) -> Rulebook:
     for record, _ in _good(log, "accounts", judge, letters):
         if record["mode"] == "PORTFOLIO":
             rules.portfolios.add(record["account_id"])
+    for _ in _good(log, "deleveraging", judge, letters):
+        pass  # what funds ask and are answered is no rule: that it is right, or has its letter
     rules.payments = {
         source: record for source, record, _ in _placed(log, "funding", judge, letters)
     }

@@ -25,6 +25,11 @@ NAMES = {
     "fee_asset": Reason.UNKNOWN_ASSET,
 }
 NOTHING: frozenset[Reason] = frozenset()
+OF_AUCTIONS = frozenset({
+    Reason.AUCTION_CLOSED, Reason.OFF_TICK_PRICE, Reason.OFF_LOT_QUANTITY, Reason.WRONG_KEY,
+    Reason.DUPLICATE_ID, Reason.AMOUNT_OUT_OF_RANGE,
+})  # fmt: skip
+"""What a bid breaks by the state of its auction at that moment, which no record tells."""
 
 
 class Verdict(NamedTuple):
@@ -53,6 +58,7 @@ class Judge:
             "orders": self._order,
             "collateral": self._collateral,
             "transfers": self._leg,
+            "auction-bids": self._bid,
             "prices": self._price,
             "funding": self._funding,
             "assets": self._table,
@@ -89,6 +95,8 @@ class Judge:
 
     def _perhaps(self, topic: str, record: Record, entry: Entry) -> frozenset[Reason]:
         """Faults that a record has by some version of the rules: a listing may have come later."""
+        if topic == "auction-bids":
+            return OF_AUCTIONS
         faults: set[Reason] = set()
         if topic in ("fills", "orders") and len(self._rules.listings[record["instrument_id"]]) > 1:
             for listing in self._rules.listings[record["instrument_id"]]:
@@ -159,6 +167,14 @@ class Judge:
             | _large(record, "amount_e8", "quantity_e8", "cost_e8")
             | self._unknown(record, "instrument_id")
         )
+
+    def _bid(self, record: Record) -> set[Reason]:
+        faults = _empty(record, "account_id", "bid_id", "auction_id", "bidder")
+        if record["price_e8"] <= 0:
+            faults.add(Reason.NON_POSITIVE_PRICE)
+        if record["quantity_e8"] <= 0:
+            faults.add(Reason.NON_POSITIVE_QUANTITY)
+        return faults | _large(record, "price_e8", "quantity_e8")
 
     def _unknown(self, record: Record, instrument_field: str) -> set[Reason]:
         faults: set[Reason] = set()

@@ -27,15 +27,24 @@ def state_before(
     book = Book(rules, number)
     for step in history:
         if step.topic == "funding":
-            end = ends.get("fills", 0)
-            taken = step.before < end or (
-                step.before == end and step.record["event_time"] <= due_us
-            )
+            taken = _paid(step, ends, due_us)
         else:
             taken = step.offset < ends.get(step.topic, 0)
         if taken:
             book.book(step.topic, step.record)
     return book.accounts().get(account, AccountState())
+
+
+def _paid(step: Step, ends: Mapping[str, int], due_us: int) -> bool:
+    """Whether a payment was made before what was applied was applied as far as `ends`.
+
+    Where nothing was applied in between, only whether it was due can tell.
+    """
+    behind: Mapping[str, float] = step.record.get("behind") or {"fills": step.before}
+    passed = [ends.get(topic, 0) - end for topic, end in behind.items()]
+    if any(passed):
+        return min(passed) >= 0
+    return bool(step.record["event_time"] <= due_us)
 
 
 def bucket_of(state: AccountState, bucket: str) -> Holdings:

@@ -98,6 +98,8 @@ class Folder:
             of_account.pop(step.record["order_id"], None)
             if step.record["remaining_e8"]:
                 of_account[step.record["order_id"]] = step.record["remaining_e8"]
+        for _ in self._good(part, "auction-bids", ends):
+            pass  # they move nothing: that they are right, or have their letters
         self._say_unpaid(part)
         return part
 
@@ -116,7 +118,6 @@ class Folder:
             step = step._replace(record=clerk.book(step.record))
         else:
             part.book.book(step.topic, step.record)
-            before = before if one.later_than_us is not None else one.behind
         part.free.append(step._replace(before=before, order=len(part.free)))
 
     def _waiting(self, part: Partition, legs: list[Step]) -> "list[_Waiting]":
@@ -172,7 +173,7 @@ class Folder:
                 findings.twice.append(f"{name} was paid again")
             else:
                 made.add(source)
-                step = Step(inf, False, 0, "funding", source[1], record)
+                step = Step(inf, False, 0, "funding", source[1], {**record, "behind": ends})
                 yield (ends["transfers"], ends["fills"]), _Waiting(step, ends["fills"], None)
         part.unpaid = self._rules.payments.keys() - made if self._orders else set()
 

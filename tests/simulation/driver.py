@@ -23,7 +23,8 @@ from streams.state.ledger import partition_of
 
 PARTITIONS = 4
 WRITTEN_MS = 1_790_000_000_000
-RULES = ("instruments", "assets", "risk-params", "accounts", "funding")
+RULES = ("instruments", "assets", "risk-params", "accounts", "funding", "deleveraging")
+READ_BACK = ("transfers", "deleveraging")
 Log = tuple[str, int]
 
 
@@ -47,7 +48,7 @@ class Driver:
             if events is None:
                 break
             self._turn(events)
-        while any(one.topic == "transfers" for one in self._last):
+        while any(one.topic in READ_BACK for one in self._last):
             self._turn([])
         return self
 
@@ -56,7 +57,7 @@ class Driver:
         records += [
             (one.topic, one.key, one.values)
             for one in getattr(self, "_last", [])
-            if one.topic == "transfers"
+            if one.topic in READ_BACK
         ]
         blocks = self._blocks(records)
         for topic in (*RULES, "prices"):

@@ -13,7 +13,7 @@ from streams.audit.reading import Entry
 from streams.market.config import MarketConfig
 from streams.processors.cycle import ACCOUNT_TOPICS
 from streams.state.ledger import partition_of
-from tests.simulation.driver import PARTITIONS, WRITTEN_MS, Driver
+from tests.simulation.driver import PARTITIONS, READ_BACK, WRITTEN_MS, Driver
 
 STEP = 2
 """Offsets are so far apart, as transaction markers would have them."""
@@ -57,7 +57,8 @@ class RecordedDriver(Driver):
         self._late = late
         self._turns = 0
         self._held: list[Block] = []
-        self._ids: dict[tuple[str, int], bytes] = {}
+        self._own: dict[bytes, dict[str, bytes]] = {}
+        """Value of a record that the engine reads back -> its headers."""
 
     def orders(self) -> dict[int, list[dict[str, Any]]]:
         """What the engine says of what fell between which inputs."""
@@ -66,29 +67,28 @@ class RecordedDriver(Driver):
     def _turn(self, events: Any) -> None:
         super()._turn(events)
         for one in self._last:
-            identity = one.output_id.encode()
-            if one.topic == "transfers":
-                self._ids[one.values["transfer_id"], one.values["leg"]] = identity
-                continue
             key = one.key.encode() if isinstance(one.key, str) else one.key or b""
-            number = partition_of(key.decode(), PARTITIONS)
-            headers = {"plimsoll-id": identity}
+            value = encode(BY_NAME[one.topic].record, one.values)
+            headers = {"plimsoll-id": one.output_id.encode()}
             if one.topic != "dead-letters":
                 headers["plimsoll-applied"] = ",".join(
-                    f"{name}={self.cycle.read_from(name, number) or 0}" for name in ACCOUNT_TOPICS
+                    f"{name}={self.cycle.read_from(name, one.partition) or 0}"
+                    for name in ACCOUNT_TOPICS
                 ).encode()
-            self._write((one.topic, number), key, encode(BY_NAME[one.topic].record, one.values),
-                        headers)  # fmt: skip
+            if one.topic in READ_BACK:
+                self._own[value] = headers
+            else:
+                place = (one.topic, partition_of(key.decode(), PARTITIONS))
+                self._write(place, key, value, headers)
 
     def _blocks(self, records: list[tuple[str, Any, Any]]) -> list[Block]:
         heard: dict[Place, list[tuple[int, bytes, bytes]]] = defaultdict(list)
         for topic, key, values in records:
             row = BY_NAME[topic]
             number = partition_of(key, PARTITIONS) if row.sharing == "account" else 0
-            headers = {}
-            if topic == "transfers":
-                headers = {"plimsoll-id": self._ids[values["transfer_id"], values["leg"]]}
-            for value in self._written(topic, encode(row.record, values)):
+            whole = encode(row.record, values)
+            headers = self._own[whole] if topic in READ_BACK else {}
+            for value in self._written(topic, whole):
                 offset = self._write((topic, number), key.encode(), value, headers)
                 for nth, copy in enumerate(self._heard(topic, value)):
                     heard[topic, number].append((offset + nth, key.encode(), copy))

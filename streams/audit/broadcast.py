@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from math import nan
 
 from schemas.dead_letter import DeadLetterReason as Reason
 from streams.audit.judging import Judge, record_id
@@ -51,7 +52,9 @@ def _ticks(prices: Iterable[Record], rules: Rulebook, stale_us: int) -> Iterator
         bid_e8, ask_e8 = price["bid_e8"], price["ask_e8"]
         quoted = bid_e8 and ask_e8 and rules.listings[name][-1]["kind"] != "OPTION"
         spread_e8 = abs(ask_e8 - bid_e8) if quoted else 0
-        yield name, Tick(price["event_time"], price["mark_e8"], index_e8, spread_e8)
+        implied = price["implied_volatility"]
+        volatility = nan if implied is None else implied
+        yield name, Tick(price["event_time"], price["mark_e8"], index_e8, spread_e8, volatility)
 
 
 def _good(log: Log, topic: str, judge: Judge, letters: Letters) -> Iterator[tuple[Record, int]]:

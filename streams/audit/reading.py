@@ -1,7 +1,7 @@
 """Reads the topics into a log: every record of every partition, in the order of offsets."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -40,8 +40,12 @@ def read_log(
     topics: Sequence[str] | None = None,
     security: Mapping[str, str] | None = None,
     isolation: str = "read_committed",
+    *,
+    wanted: Callable[[Place], bool] = lambda place: True,
 ) -> Log:
     """Every record of the topics (None: the whole catalogue) up to the ends met on the way.
+
+    A place that is not `wanted` is there, and empty.
 
     An end is where the client says that it met one: a broker that reports its ends too early
     would cost the last batch. UnreadableTopicsError where nothing comes for 30 s.
@@ -58,9 +62,10 @@ def read_log(
         }
     )
     try:
-        places = _places(consumer, topics or [topic.name for topic in TOPICS])
+        every = _places(consumer, topics or [topic.name for topic in TOPICS])
+        places = [place for place in every if wanted(place)]
         consumer.assign([KafkaPartition(*place, OFFSET_BEGINNING) for place in places])
-        return _read_to_ends(consumer, places)
+        return {place: [] for place in every} | dict(_read_to_ends(consumer, places))
     finally:
         consumer.close()
 

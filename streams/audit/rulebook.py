@@ -3,6 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from math import nan
 from typing import Any, NamedTuple
 
 from schemas.units import PPM
@@ -33,6 +34,8 @@ class Tick(NamedTuple):
     index_e8: int
     spread_e8: int
     """Between bid and ask; 0 where they were not told, and for options."""
+    volatility: float = nan
+    """Of options: annual, as a fraction; nan where it was not told."""
 
 
 class Rulebook:

@@ -22,6 +22,7 @@ US_PER_S = 1_000_000
 @click.option("--at-rest", is_flag=True, help="The engine stands still: nothing may be unread.")
 @click.option("--json", "as_json", is_flag=True, help="For programs; money as decimal text.")
 def audit(
+    *,
     bootstrap: str | None,
     app: str | None,
     every_s: float,
@@ -36,11 +37,11 @@ def audit(
     """
     from rich.console import Console
 
-    from schemas.wire import WireError
     from streams.audit.reading import UnreadableTopicsError
     from streams.run.audit_view import document, view
     from streams.run.auditing import examine
     from streams.state.changelog import ChangelogError
+    from streams.transport.changelog_reader import ChangelogSilentError
 
     settings = Settings.read(bootstrap=bootstrap, app=app)
     try:
@@ -50,7 +51,7 @@ def audit(
             topics_only=topics_only,
             at_rest=at_rest,
         )
-    except (UnreadableTopicsError, ChangelogError, WireError) as error:
+    except (UnreadableTopicsError, ChangelogError, ChangelogSilentError) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
         _print(document(report))

@@ -12,8 +12,10 @@ from typing import Any
 import click
 
 from streams.base.settings import Settings
+from streams.run.audit_command import audit
 from streams.run.children import end_with_parent, tell
 from streams.run.desk.command import evaluate
+from streams.run.explain_command import explain
 from streams.run.map_command import liquidation_map
 from streams.run.moments import Moment
 from streams.run.soak.command import soak
@@ -270,7 +272,9 @@ def stop_on_signals() -> threading.Event:
     return stop
 
 
+main.add_command(audit)
 main.add_command(evaluate)
+main.add_command(explain)
 main.add_command(liquidation_map)
 main.add_command(soak)
 

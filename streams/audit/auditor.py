@@ -5,15 +5,13 @@ from math import inf
 from typing import NamedTuple
 
 from streams.audit.account import AccountState
-from streams.audit.auctions import Auctions, bids_of
 from streams.audit.broadcast import read_rules
+from streams.audit.checks import Checks
 from streams.audit.conservation import check_sums
-from streams.audit.decisions import Decisions
 from streams.audit.explaining import compare
 from streams.audit.findings import Findings
 from streams.audit.letters import Letters
 from streams.audit.limits import STANDARD, Limits
-from streams.audit.losses import Losses
 from streams.audit.minutes import Sums, check_minutes
 from streams.audit.outputs import (
     APPLIED,
@@ -27,9 +25,7 @@ from streams.audit.partition import Folder, Orders
 from streams.audit.partitioner import partition_of
 from streams.audit.penalties import open_orders
 from streams.audit.reading import Log
-from streams.audit.rulebook import Rulebook
-from streams.audit.transfers import WRITING_US, check_legs, sums_of, transfers_of
-from streams.audit.winners import Winners
+from streams.audit.transfers import WRITING_US, sums_of
 
 ACCOUNT_TOPICS = ("collateral", "transfers", "auction-bids", "fills", "orders")
 
@@ -94,28 +90,27 @@ def report(
     )
     numbers = sorted({number for topic, number in log if topic in ACCOUNT_TOPICS})
     ends = _ends(engine or {}, len(numbers))
-    parts = [folder.fold(number, ends.get(number, {})) for number in numbers]
+    # a running engine that has no account of a partition has read nothing of it
+    unknown = dict.fromkeys(ACCOUNT_TOPICS, 0) if running and engine is not None else {}
+    parts = [folder.fold(number, ends.get(number, unknown)) for number in numbers]
     letters.finish(log, running=running)
     histories = {} if engine is None else compare(parts, engine, log, rules, findings)
     check_ids(log, findings)
     check_numbers([*outputs(log, "margin-calls", findings), *liquidations], findings)
-    until_us = rules.clock_us - WRITING_US if running else inf
-    by_number = {part.number: part for part in parts}
-    decisions = Decisions(rules, findings, limits=limits, tolerance_e8=tolerance_e8)
-    judged = _known(liquidations, ends, rules, findings) if running else liquidations
-    decisions.check(judged, by_number, log, histories)
-    transfers = transfers_of(parts)
-    check_legs(transfers, findings, until_us)
-    sales = Auctions(bids_of(parts, log), transfers, rules, findings)
-    sales.check(outputs(log, "auctions", findings), until_us)
-    winners = Winners(
-        outputs(log, "deleveraging", findings), liquidations, rules, findings,
-        limits=limits, partitions=len(numbers),
-    )  # fmt: skip
-    winners.check(transfers, until_us)
-    losses = Losses(by_number, log, rules, findings, limits=limits, winners=winners)
+    known = _Known(ends if engine is not None else None, len(numbers), rules.clock_us)
+    checks = Checks(parts, log, rules, findings, limits=limits)
+    checks.decisions(
+        known.of(liquidations, findings) if running else liquidations,
+        histories,
+        tolerance_e8=tolerance_e8,
+        exact=orders is not None,
+    )
     legs = list(outputs(log, "transfers", Findings()))  # those that cannot be read have letters
-    losses.check(_known(legs, ends, rules, findings) if running else legs)
+    checks.waterfall(
+        liquidations,
+        known.of(legs, findings) if running else legs,
+        rules.clock_us - WRITING_US if running else inf,
+    )
     sums = check_minutes(parts, log, rules, findings, every_us)
     if engine is not None:
         check_sums(parts, engine, rules, findings)
@@ -123,26 +118,32 @@ def report(
     return Report(findings, sums, on_the_way, rules.clock_us)
 
 
-def _known(
-    decided: Iterable[Output],
-    ends: Mapping[int, Mapping[str, int]],
-    rules: Rulebook,
-    findings: Findings,
-) -> list[Output]:
-    """Those of which the engine's accounts, as they were read, know all that they follow from."""
-    known = []
-    for one in decided:
-        if one.record.get("leg"):
-            known.append(one)  # the first leg's account has decided it
-            continue
-        of_account = ends.get(partition_of(one.record["account_id"], len(ends)), {})
-        applied = offsets_applied(one.headers) if APPLIED in one.headers else {}
-        young = one.record["event_time"] >= rules.clock_us
-        if young or any(end > of_account.get(topic, 0) for topic, end in applied.items()):
-            findings.unjudged += 1
-        else:
-            known.append(one)
-    return known
+class _Known(NamedTuple):
+    """How far a running engine's accounts go, as they were read."""
+
+    ends: Mapping[int, Mapping[str, int]] | None
+    """None: nothing is known of its accounts."""
+    partitions: int
+    clock_us: int
+
+    def of(self, decided: Iterable[Output], findings: Findings) -> list[Output]:
+        """The decisions of which those accounts know all that they follow from."""
+        known = []
+        for one in decided:
+            if one.record.get("leg") or self._knows(one):
+                known.append(one)  # of a transfer its first leg's account has decided
+            else:
+                findings.unjudged += 1
+        return known
+
+    def _knows(self, one: Output) -> bool:
+        if one.record["event_time"] >= self.clock_us:
+            return False
+        if self.ends is None or APPLIED not in one.headers:
+            return True
+        ends = self.ends.get(partition_of(one.record["account_id"], self.partitions), {})
+        applied = offsets_applied(one.headers)
+        return all(end <= ends.get(topic, 0) for topic, end in applied.items())
 
 
 def _ends(engine: Mapping[str, AccountState], partitions: int) -> dict[int, dict[str, int]]:

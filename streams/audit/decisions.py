@@ -30,7 +30,10 @@ class Decisions:
         *,
         limits: Limits,
         tolerance_e8: int,
+        exact: bool = True,
     ) -> None:
+        """Not `exact`: what an account held at a decision is not known to the fill."""
+        self._exact = exact
         self._rules = rules
         self._findings = findings
         self._deviation_ppm, self._wide_ppm = limits.deviation_ppm, limits.wide_ppm
@@ -80,7 +83,7 @@ class Decisions:
                 reduced.add(episode)
         if not self._marks_hold(order):
             return
-        if APPLIED in order.headers:
+        if APPLIED in order.headers and self._exact:
             self._findings.recomputed += 1
             number = partition_of(record["account_id"], partitions)
             self._recompute(order, history, number, told)
@@ -88,7 +91,7 @@ class Decisions:
     def _fund(self, order: Output, history: Sequence[Step], partitions: int) -> None:
         """What a fund was worth, in its own asset, at marks that may liquidate."""
         record = order.record
-        if not self._marks_hold(order) or APPLIED not in order.headers:
+        if not (self._marks_hold(order) and APPLIED in order.headers and self._exact):
             return
         self._findings.recomputed += 1
         asset = record["account_id"].rpartition(":")[2]

@@ -12,7 +12,7 @@ from streams.audit.reading import Entry
 from streams.processors.cycle import ACCOUNT_TOPICS
 from streams.processors.outputs import Output
 from streams.processors.waterfall import FundRules
-from streams.run.soak.verdict import accounts_of
+from streams.run.soak.verdict import Engine, accounts_of
 from streams.state.ledger import partition_of
 from tests.simulation.driver import WRITTEN_MS
 from tests.streams.audit.recorded import Place, Topics
@@ -31,6 +31,9 @@ class RecordedVenue(Venue):
             for number in range(1 if topic.sharing == "broadcast" else partitions)
         }
         self._headers: dict[str, list[dict[str, bytes]]] = defaultdict(list)
+        self.freeze_at: str | None = None
+        """Topic of which the engine reads no record: `report` has its accounts of before that."""
+        self._frozen: Engine | None = None
         self._limits = Limits(gather_ms=rules.gather_ms, window_cap_e8=rules.window_cap_e8)
         super().__init__(rules, partitions)
         take = self.cycle.take_outputs
@@ -41,12 +44,18 @@ class RecordedVenue(Venue):
     ) -> Block:
         for key, value in run:
             self._write((topic, partition), key, value, self._headers_of(topic, value))
+        if topic == self.freeze_at and self._frozen is None:
+            self._frozen = self._engine()
         return super().raw(topic, run, partition)
 
     def report(self, **options: Any) -> Report:
-        orders = {n: self.cycle.ledger.take_order(n) for n in range(self.partitions)}
         options = {"limits": self._limits, "every_us": 1_000_000, **options}
-        return report(self.log, accounts_of(self.cycle), orders, **options)
+        return report(self.log, *(self._frozen or self._engine()), **options)
+
+    def _engine(self) -> Engine:
+        """Its accounts, and what it noted of what fell between which fills."""
+        orders = {n: self.cycle.ledger.take_order(n) for n in range(self.partitions)}
+        return accounts_of(self.cycle), orders
 
     def audit(self) -> Findings:
         return self.report().findings

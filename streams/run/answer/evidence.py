@@ -10,7 +10,7 @@ from streams.audit.history import Partition, Step
 from streams.audit.letters import Letters
 from streams.audit.limits import Limits
 from streams.audit.moments import state_before
-from streams.audit.outputs import APPLIED, Output, offsets_applied, outputs
+from streams.audit.outputs import APPLIED, OF_FUNDS, Output, offsets_applied, outputs
 from streams.audit.partition import Folder, Orders
 from streams.audit.partitioner import partition_of
 from streams.audit.penalties import open_orders
@@ -39,7 +39,9 @@ class Evidence(NamedTuple):
     legs: list[Record]
     """Of all transfers that it has a part in."""
     shed: list[Record]
-    """What insurance funds told of auctions and deleveraging: records of both topics."""
+    """Of insurance funds: what they told on `auctions`, and their orders on `liquidations`."""
+    answers: list[Record]
+    """Who stood for deleveraging."""
     limits: Limits
 
     @staticmethod
@@ -74,9 +76,13 @@ class Evidence(NamedTuple):
             mine,
             _legs_of(account, outputs(log, "transfers", nothing)),
             [
+                *(one.record for one in outputs(log, "auctions", nothing)),
+                *(one.record for one in liquidations if one.record["action"] in OF_FUNDS),
+            ],
+            [
                 one.record
-                for topic in ("auctions", "deleveraging")
-                for one in outputs(log, topic, nothing)
+                for one in outputs(log, "deleveraging", nothing)
+                if one.record["event"] == "ANSWERED"
             ],
             limits,
         )

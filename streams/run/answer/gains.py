@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from schemas.units import text
+from streams.audit.account import value_e8
 from streams.audit.minutes import clock
 from streams.audit.rulebook import Record
 from streams.run.answer.evidence import Evidence
@@ -45,10 +46,7 @@ def _one(evidence: Evidence, leg: Record) -> Iterator[Document]:
 def _deleveraged(evidence: Evidence, leg: Record) -> Document:
     """The rank and the score with which the account stood, and the price that it was closed at."""
     request = leg["transfer_id"].rpartition("/")[0]
-    answers = [
-        one for one in evidence.shed
-        if one.get("request_id") == request and one["event"] == "ANSWERED"
-    ]  # fmt: skip
+    answers = [one for one in evidence.answers if one["request_id"] == request]
     candidates = sorted(
         (one for answer in answers for one in answer["candidates"]),
         key=lambda one: (-one["score"], f"{one['account_id']}/{one['bucket']}"),
@@ -61,18 +59,33 @@ def _deleveraged(evidence: Evidence, leg: Record) -> Document:
     quantity = text(abs(leg["quantity_e8"]))
     rank = f"{ranks[0]} of {len(candidates)}" if ranks else "unknown"
     score = f"{candidates[ranks[0] - 1]['score']:.4g}" if ranks else "unknown"
+    given, mark = _given(evidence, request, leg)
     return {
         "instrument_id": leg["instrument_id"],
         "quantity": quantity,
+        "mark": mark,
+        "given": given,
         "price": f"{price:.10g}",
         "rank": ranks[0] if ranks else None,
         "candidates": len(candidates),
         "score": candidates[ranks[0] - 1]["score"] if ranks else None,
         "sentence": f"{clock(leg['event_time'])} UTC: {quantity} {leg['instrument_id']} of yours "
-        f"were closed at {price:,.8g}. The insurance fund could not carry the other side of it. "
+        f"were closed at {price:,.8g}, with the mark at {mark}: you gave up {given} of your gain, "
+        "which the bankrupt account lacked. The insurance fund could not carry its position. "
         f"Your rank among those who had gained was {rank}, by a score of {score}: return on "
         f"cost, times the leverage of your whole account.",
     }
+
+
+def _given(evidence: Evidence, request: str, leg: Record) -> tuple[str, str]:
+    """What the leg cost more than its value at the mark of that decision, and the mark."""
+    order = next((one for one in evidence.shed if one.get("liquidation_id") == request), None)
+    marks = {mark["instrument_id"]: mark["mark_e8"] for mark in order["marks"]} if order else {}
+    mark_e8 = marks.get(leg["instrument_id"])
+    if mark_e8 is None:
+        return "an unknown part", "an unknown price"
+    contract = evidence.rules.contracts[leg["instrument_id"]]
+    return text(leg["cost_e8"] - value_e8(contract, leg["quantity_e8"], mark_e8)), text(mark_e8)
 
 
 def _place(one: Record) -> tuple[str, str]:

@@ -36,7 +36,9 @@ def last_above(
     )
     below_us = until_us
     for time_us in moments[:MOST]:
-        found = _margin(evidence, bucket, names, time_us)
+        # what the decision itself moved away bears its own time
+        then = state if time_us == until_us else evidence.at(time_us)
+        found = _margin(evidence, (then, bucket), names, time_us)
         if found is None or found[0].maintenance_margin_e8 is None:
             return None
         worth, marks_e8 = found
@@ -64,16 +66,16 @@ def _names(evidence: Evidence, state: AccountState, bucket: str, time_us: int) -
 
 
 def _margin(
-    evidence: Evidence, bucket: str, names: list[str], time_us: int
+    evidence: Evidence, held: tuple[AccountState, str], names: list[str], time_us: int
 ) -> tuple[Margin, dict[str, int]] | None:
     rules, marks_e8 = evidence.rules, {}
     for name in names:
         ticks = rules.ticks(name, time_us - BACK_US, time_us)
         if ticks:
             marks_e8[name] = ticks[-1].mark_e8
-    held = bucket_of(evidence.at(time_us), bucket)
     try:
-        portfolio = evidence.is_portfolio(bucket)
-        return margin(held, marks_e8, rules, time_us, portfolio=portfolio), marks_e8
+        portfolio = evidence.is_portfolio(held[1])
+        made = margin(bucket_of(*held), marks_e8, rules, time_us, portfolio=portfolio)
+        return made, marks_e8
     except NotPricedError:
         return None

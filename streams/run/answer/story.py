@@ -16,6 +16,8 @@ from streams.run.answer.evidence import Evidence
 from streams.run.answer.marks import last_above
 
 ORDERS = frozenset({"REDUCE", "TAKE_OVER"})
+SHOWN = 12
+"""So many lines of what became of a takeover."""
 Document = dict[str, Any]
 
 
@@ -271,13 +273,10 @@ def _shed(evidence: Evidence, names: set[str], since_us: int) -> list[Document]:
             quantity_e8 = one["award_e8"] or one["quantity_e8"]
             found.append({**line, "event": f"AUCTION {one['event']}",
                           "quantity": text(quantity_e8), "price": text(price_e8)})  # fmt: skip
-        elif one["event"] == "ASKED":
-            found.append({**line, "event": "DELEVERAGE ASKED",
+        elif one["action"] == "DELEVERAGE":
+            found.append({**line, "event": "HANDED TO WINNERS",
                           "quantity": text(one["quantity_e8"]), "price": None})  # fmt: skip
     return sorted(found, key=lambda line: str(line["at"]))[:SHOWN]
-
-
-SHOWN = 12
 
 
 def _text(amount_e8: int | None) -> str | None:

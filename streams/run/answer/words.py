@@ -55,7 +55,8 @@ def statement(made: Document) -> Iterator[RenderableType]:
         yield Text("It held nothing.")
     for one in made["buckets"]:
         yield _head(f"{made['account_id']} / {one['bucket']}")
-        yield Text(_worth(one) + _news(one))
+        worth = _worth(one)
+        yield Text(worth[:1].upper() + worth[1:] + _news(one))
         yield from _held(one)
         yield explanation(f"at {made['at']} UTC", [Step(**step) for step in one["calculation"]])
 
@@ -68,14 +69,15 @@ def losses(taken: Sequence[Document]) -> Iterator[RenderableType]:
 
 
 def _summary(made: Document, confirm_ticks: int) -> Text:
-    kind = "taken over" if made["action"] == "TAKE_OVER" else "reduced"
     if made["action"] is None:
         return Text(f"At {made['decided']} UTC {_worth(made)} Nothing was liquidated.")
-    below = "below zero" if made["action"] == "TAKE_OVER" else "below the maintenance margin"
-    return Text(
-        f"At {made['decided']} UTC {_worth(made)} It was {below} in {confirm_ticks} decisions in a "
-        f"row, at marks that may liquidate. So the bucket was {kind}."
+    said = (
+        f"At {made['decided']} UTC {_worth(made)} Your equity was below the maintenance margin in "
+        f"{confirm_ticks} decisions in a row, at marks that may liquidate. "
     )
+    if made["action"] == "TAKE_OVER":
+        return Text(said + "It was even below zero: the insurance fund took the bucket over.")
+    return Text(said + "So a part of your positions was closed.")
 
 
 def _worth(made: Document) -> str:
@@ -93,8 +95,8 @@ def _news(made: Document) -> str:
 def _held(made: Document) -> Iterator[RenderableType]:
     yield _head("What you held")
     if made["positions"]:
-        table = _table("position", "quantity", "entry", "mark", "profit", "maintenance margin",
-                       "liquidation price")  # fmt: skip
+        table = _table("position", "quantity", "cost a contract", "mark", "profit",
+                       "maintenance margin", "liquidation price")  # fmt: skip
         for one in made["positions"]:
             profit = f"{money(one['profit'])} {one['settlement_asset']}"
             table.add_row(

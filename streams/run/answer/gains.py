@@ -60,6 +60,9 @@ def _deleveraged(evidence: Evidence, leg: Record) -> Document:
     rank = f"{ranks[0]} of {len(candidates)}" if ranks else "unknown"
     score = f"{candidates[ranks[0] - 1]['score']:.4g}" if ranks else "unknown"
     given, mark = _given(evidence, request, leg)
+    lost = f"you gave up {given} of your gain, which the bankrupt account lacked"
+    if given == "0":
+        lost = "all of your gain on it is yours"
     return {
         "instrument_id": leg["instrument_id"],
         "quantity": quantity,
@@ -70,9 +73,8 @@ def _deleveraged(evidence: Evidence, leg: Record) -> Document:
         "candidates": len(candidates),
         "score": candidates[ranks[0] - 1]["score"] if ranks else None,
         "sentence": f"{clock(leg['event_time'])} UTC: {quantity} {leg['instrument_id']} of yours "
-        f"were closed at {price:,.8g}, with the mark at {mark}: you gave up {given} of your gain, "
-        "which the bankrupt account lacked. The insurance fund could not carry its position. "
-        f"Your rank among those who had gained was {rank}, by a score of {score}: return on "
+        f"were closed at {price:,.8g}, with the mark at {mark}: {lost}. "
+        f"The insurance fund could not carry its position. Your rank among those who had gained was {rank}, by a score of {score}: return on "
         f"cost, times the leverage of your whole account.",
     }
 

@@ -20,18 +20,18 @@ from streams.processors.dead_letters import DeadLetters
 from streams.processors.liquidation import Decider
 from streams.processors.liquidation_map import LiquidationMaps
 from streams.processors.margin import affords
+from streams.processors.movements import fund_record, realised, return_leg
 from streams.processors.outputs import Output
-from streams.processors.transfers import Cause, Leg, transfer
 from streams.processors.waterfall import FundRules, Waterfall
 from streams.state.apply_bids import apply_bids
 from streams.state.apply_entries import apply_collateral
 from streams.state.apply_fills import apply_fills
 from streams.state.apply_orders import apply_orders
-from streams.state.apply_transfers import RETURNS, apply_transfers
+from streams.state.apply_transfers import apply_transfers
 from streams.state.changelog import ChangelogError
 from streams.state.funding import Funding
 from streams.state.guards import Limits
-from streams.state.ledger import INSURANCE, Applied, FundMovement, Ledger, Returned
+from streams.state.ledger import Applied, Ledger
 from streams.state.mark_board import MarkBoard
 from streams.state.partition_log import PartitionLog
 from streams.state.rules import Rules
@@ -143,9 +143,11 @@ class Cycle:
             result = apply(self.ledger, block, columns)
             refused.extend(result.refused)
             applied += result.applied
-            self._fund(result.fund_movements, block.partition)
-            for one in result.returned:
-                self._outputs.extend(self._back(one, block.partition))
+            for movement in result.fund_movements:
+                self._outputs.append(fund_record(self.ledger, movement, block.partition))
+            for leg in result.returned:
+                back = return_leg(self.ledger, leg, self.board.clock_us, block.partition)
+                self._outputs.extend(back)
             self._touched.append(result.touched)
             names = columns.data.get("instrument_id", ())
             self._touched.extend(self.funding.settle_late(block.partition, names))
@@ -177,6 +179,7 @@ class Cycle:
         self._touched.clear()
         self._outputs.extend(self.decider.decide(touched))
         self._outputs.extend(self._waterfall.decide(sorted(self.log.held)))
+        self._outputs.extend(realised(self.ledger, self.board.clock_us))
         self._outputs.extend(self._maps.due(self.log.held))
 
     def take_outputs(self) -> list[Output]:
@@ -269,30 +272,3 @@ class Cycle:
                 if self.ledger.book.accounts.find(name) is not None:
                     written_us = int(block.timestamps_ms[refusal.row]) * US_PER_MS
                     self.ledger.quarantine(name, block.partition, written_us)
-
-    def _back(self, leg: Returned, partition: int) -> list[Output]:
-        """The transfer that brings a leg that was not taken back to its fund."""
-        there = Leg(
-            INSURANCE + leg.asset,
-            instrument_id=leg.instrument,
-            quantity_e8=leg.quantity_e8,
-            cost_e8=leg.cost_e8,
-        )
-        here = there.to(f"@{RETURNS}:{leg.asset}#{partition}")
-        cause = Cause("RETURN", self.board.clock_us, "", partition)
-        return transfer(self.ledger, cause, f"{leg.transfer_id}/return", [here, there])
-
-    def _fund(self, movements: list[FundMovement], partition: int) -> None:
-        for one in movements:
-            record = {
-                "event_time": one.event_time,
-                "asset": one.asset,
-                "balance_e8": one.balance_e8,
-                "change_e8": one.change_e8,
-                "reason": one.reason,
-                "source_id": one.source_id,
-            }
-            name = f"{one.account_id}/{one.source_id}"
-            self._outputs.append(
-                Output("insurance-fund", one.asset, record, name, partition=partition)
-            )

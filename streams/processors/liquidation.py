@@ -64,12 +64,16 @@ class Decider:
         """Accounts that were touched since their margin state was last published."""
         self._swept_us = 0
         self._changed = board.changed
+        self._revision = 0
 
     def decide(self, touched: Int64s) -> list[Output]:
         """One decision at the board's clock; `touched` are rows of buckets with new entries."""
         book, now_us = self._ledger.book, self._board.clock_us
         self._changed = changed = self._board.take_changes()
         touched = touched[book.buckets.live[touched]]
+        if self._ledger.rules.revision != self._revision:  # other rules may ask more of everyone
+            self._revision = self._ledger.rules.revision
+            changed = np.ones_like(changed)
         buckets = buckets_to_evaluate(self._ledger, changed, touched)
         outputs: list[Output] = []
         moved = np.empty(0, np.int64)

@@ -6,8 +6,11 @@ from risk.liquidation.pacing import Pace
 from risk.liquidation.stages import Ladder
 from schemas.units import E8
 from streams.base.settings import Settings
+from streams.processors.cycle import Cycle
+from streams.processors.dead_letters import DeadLetters
 from streams.processors.waterfall import FundRules
 from streams.state.guards import Limits
+from streams.state.profiles import load_profile
 from streams.transport.publisher import Publisher
 from streams.transport.transaction import Journal, PlainJournal, TransactionJournal
 
@@ -20,6 +23,23 @@ def journals(settings: Settings) -> Callable[[int], Journal]:
         publisher = Publisher(settings.bootstrap)
         return lambda number: PlainJournal(publisher)
     raise ValueError(f"transactions is {settings.transactions!r}, and must be on or off")
+
+
+def cycle(settings: Settings, catch_up: Callable[[], None]) -> Cycle:
+    """The cycle; `catch_up` reads the broadcast topics to their present end."""
+    return Cycle(
+        settings.partitions,
+        ladder=ladder(settings),
+        pace=pace(settings),
+        penalty_ppm=settings.penalty_ppm,
+        limits=limits(settings),
+        fund_rules=fund_rules(settings),
+        profile=load_profile(settings.profile),
+        letters=DeadLetters(settings.dead_letter_limit),
+        catch_up=catch_up,
+        app=settings.app,
+        map_ms=settings.map_ms,
+    )
 
 
 def limits(settings: Settings) -> Limits:

@@ -13,20 +13,19 @@ from faust.types import TP
 from schemas.block import Block
 from schemas.topics import TOPICS
 from streams.base.settings import Settings
-from streams.processors.cycle import ACCOUNT_TOPICS, Cycle
-from streams.processors.dead_letters import DeadLetters, TooManyDeadLettersError
+from streams.processors.cycle import ACCOUNT_TOPICS
+from streams.processors.dead_letters import TooManyDeadLettersError
 from streams.processors.intake import Inbox, hold_blocks
 from streams.processors.report import report
 from streams.processors.shards import Shards
 from streams.processors.warm_up import warm_up
 from streams.run.ownership import Ownership
-from streams.run.parts import fund_rules, journals, ladder, limits, pace
+from streams.run.parts import cycle, journals
 from streams.run.recovery import Inputs, Recovery
 from streams.run.topics import changelog_topic
 from streams.run.vitals import Vitals
 from streams.state.changelog import ChangelogError
 from streams.state.ledger import WrongPartitionerError
-from streams.state.profiles import load_profile
 from streams.transport.broadcast import BroadcastBehindError, BroadcastReader
 from streams.transport.changelog_reader import ChangelogReader, ChangelogSilentError
 from streams.transport.driver import block_app, block_consumer, use_blocks
@@ -67,19 +66,7 @@ class Worker:
         self._inbox = Inbox()
         self._held: list[Block] = []
         self._reader = BroadcastReader(settings.bootstrap, BROADCAST)
-        self.cycle = Cycle(
-            settings.partitions,
-            ladder=ladder(settings),
-            pace=pace(settings),
-            penalty_ppm=settings.penalty_ppm,
-            limits=limits(settings),
-            fund_rules=fund_rules(settings),
-            profile=load_profile(settings.profile),
-            letters=DeadLetters(settings.dead_letter_limit),
-            catch_up=self._read_broadcast_to_end,
-            app=settings.app,
-            map_ms=settings.map_ms,
-        )
+        self.cycle = cycle(settings, self._read_broadcast_to_end)
         self._commits = ThreadPoolExecutor(COMMITS, "commit")
         changelog = changelog_topic(settings.app)
         self.shards = Shards(self.cycle, changelog, self._commits.submit)

@@ -55,6 +55,8 @@ class Fund:
 
     window_us: int = 0
     window_equity_e8: int = 0
+    told_e8: int | None = None
+    """The balance of which `insurance-fund` tells."""
     number: int = 0
     """Of its records so far, which gives the next one its id."""
     until_us: int = 0

@@ -38,6 +38,8 @@ class Rules:
         self._asset: dict[str, Record] = {}
         self._params: dict[str, Record] = {}
         self._pending: list[Record] = []
+        self.revision = 0
+        """Grows whenever what is in force changes."""
         self._rebuild()
 
     def take_instrument(self, record: Record) -> None:
@@ -90,6 +92,7 @@ class Rules:
             self.assets.append(name)
 
     def _rebuild(self) -> None:
+        self.revision += 1
         records = [self._instrument[name] for name in self.instruments]
         self.contracts = Contracts(
             inverse=np.array([r["kind"] in INVERSE for r in records], np.bool_),

@@ -29,6 +29,8 @@ from streams.run.waterfall_reader import read_waterfall
 READY_S = 240.0
 """The first start on a machine may have to compile the kernels."""
 DRAIN_S = 120.0
+SINK_END_S = 20.0
+"""It drains for 5 s; what is being asked of its history then has a second more."""
 INTERRUPTED_S = 1.5
 LINE_S = 3.0
 REFRESH_S = 0.5
@@ -267,7 +269,7 @@ class _Run:
         self.sink.terminate()
         while self.feed.poll(0.05):
             pass
-        self.sink.wait(6.0)
+        self.sink.wait(SINK_END_S)
         self.sink.check()
         finals = [worker.status.get("final", {}) for worker in self.workers]
         rows = self.sink.status.get("final", {})

@@ -65,7 +65,7 @@ def _parts(report: Report, made: dict[str, Any]) -> Iterator[RenderableType]:
         made["instruments"],
     )
     yield ""
-    yield Text(f"added up at {findings.moments:,} moments of event time")
+    yield Text(f"moments of event time at which all was added up: {findings.moments:,}")
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(findings.transfers.items()))
     yield Text(f"transfers: {kinds or 'none'}")
     yield Text(f"liquidations computed again: {findings.recomputed:,}")

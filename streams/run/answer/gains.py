@@ -74,8 +74,9 @@ def _deleveraged(evidence: Evidence, leg: Record) -> Document:
         "score": candidates[ranks[0] - 1]["score"] if ranks else None,
         "sentence": f"{clock(leg['event_time'])} UTC: {quantity} {leg['instrument_id']} of yours "
         f"were closed at {price:,.8g}, with the mark at {mark}: {lost}. "
-        f"The insurance fund could not carry its position. Your rank among those who had gained was {rank}, by a score of {score}: return on "
-        f"cost, times the leverage of your whole account.",
+        "The insurance fund could not carry its position. Your rank among those who had gained "
+        f"was {rank}, by a score of {score}: return on cost, times the leverage of your whole "
+        "account.",
     }
 
 

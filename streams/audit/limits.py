@@ -9,7 +9,7 @@ class Limits(NamedTuple):
     stale_ms: int = 15_000
     deviation_ppm: int = 100_000
     wide_ppm: int = 100_000
-    penalty_ppm: int = 0
+    penalty_ppm: int = 5_000
     """Largest penalty on a fill of a liquidation order."""
     window_cap_e8: int = 0
     """What a fund may lose in a window; 0: all it has."""

@@ -32,7 +32,8 @@ class OpenOrders:
     def order_of(self, fill: Record, offset: int) -> Record | None:
         """The open order that a fill answers; None where it answers none, or one that is over.
 
-        A REDUCE is open until the bucket's next step, takeover or end; those of one step together.
+        A REDUCE is open until the bucket's next step, takeover or end. Of several in one step none
+        is: no price is the one at which the bucket is bankrupt.
         """
         identity = fill["liquidation_id"]
         bucket = fill["instrument_id"] if fill["margin_mode"] == "ISOLATED" else CROSS
@@ -40,12 +41,12 @@ class OpenOrders:
         before: list[Record] = [
             one.record for one in told[: bisect_right(told, offset, key=lambda one: one.behind)]
         ]
-        for record in reversed(before):
-            if record["action"] != "REDUCE" or record["event_time"] != before[-1]["event_time"]:
-                return None
-            if record["liquidation_id"] == identity:
-                return record
-        return None
+        if not before or before[-1]["action"] != "REDUCE":
+            return None
+        time_us = before[-1]["event_time"]
+        of_step = [one for one in before[-2:] if one["event_time"] == time_us]
+        alone = sum(one["action"] == "REDUCE" for one in of_step) == 1
+        return before[-1] if alone and before[-1]["liquidation_id"] == identity else None
 
 
 def open_orders(liquidations: Iterable[Output]) -> OpenOrders:
@@ -61,18 +62,14 @@ def open_orders(liquidations: Iterable[Output]) -> OpenOrders:
 
 
 def penalty_e8(contract: Contract, fill: Record, order: Record, fee_ppm: int) -> int:
-    """What is left above bankruptcy, at most a fee on the fill, rounded down; never negative.
+    """What a fill brings above bankruptcy, at most a fee on it, rounded down; never negative.
 
-    An order without a bankruptcy price leaves all of the fill above it.
+    Without a bankruptcy price all that it brings is above.
     """
-    if order["instrument_id"] != fill["instrument_id"]:
-        return 0
     sign = 1 if fill["side"] == "BUY" else -1
     quantity_e8 = sign * fill["quantity_e8"]
-    paid_e8 = -value_e8(contract, quantity_e8, fill["price_e8"])
-    most_e8 = abs(paid_e8) * fee_ppm // PPM
-    bankruptcy_e8 = order["bankruptcy_price_e8"]
-    if bankruptcy_e8 is None:
-        return most_e8
-    left_e8 = paid_e8 + value_e8(contract, quantity_e8, bankruptcy_e8)
-    return max(min(left_e8, most_e8), 0)
+    brought_e8 = -value_e8(contract, quantity_e8, fill["price_e8"])
+    most_e8 = abs(brought_e8) * fee_ppm // PPM
+    if order["bankruptcy_price_e8"]:
+        brought_e8 += value_e8(contract, quantity_e8, order["bankruptcy_price_e8"])
+    return max(min(brought_e8, most_e8), 0)

@@ -255,6 +255,7 @@ def _takeover(evidence: Evidence, orders: Sequence[Record]) -> Document | None:
                 "bankruptcy_price": _text(one["bankruptcy_price_e8"]),
             }
             for one in taken
+            if one["instrument_id"]
         ],
         "balances": {leg["asset"]: text(-leg["amount_e8"]) for leg in legs if leg["asset"]},
         "then": _shed(evidence, names, time_us),

@@ -32,7 +32,8 @@ def order(number: int, time_us: int = 1, **more: Any) -> dict[str, Any]:
         ("SELL", 47_900, 48_000, 0),  # a fund does not pay for it
         ("BUY", 51_900, 52_000, 100),
         ("BUY", 52_100, 52_000, 0),
-        ("SELL", 50_000, None, 250),  # nothing is bankrupt: all is left
+        ("SELL", 50_000, None, 250),  # nothing is bankrupt: all that it brings is left
+        ("BUY", 50_000, None, 0),
     ],
 )
 def test_a_penalty_is_a_fee_and_no_more_than_what_is_left_above_bankruptcy(
@@ -55,21 +56,25 @@ def at(orders: OpenOrders, offset: int, name: str | None, **more: Any) -> str | 
     return found["liquidation_id"] if found else None
 
 
-def test_only_the_orders_of_the_open_step_ask_for_it() -> None:
-    first, second, other = order(3), order(4, 2), order(5, 2, instrument_id="ETH-PERP")
-    over = order(6, 3, action="COMPLETED")
-    told = ((10, first), (20, second), (20, other), (30, over))
-    orders = OpenOrders(Told(behind, one) for behind, one in told)
-    names = [one["liquidation_id"] for one in (first, second, other)]
+def test_only_the_order_of_the_open_step_asks_for_it() -> None:
+    first, second, over = order(3), order(4, 2), order(5, 3, action="COMPLETED")
+    orders = OpenOrders(Told(*one) for one in ((10, first), (20, second), (30, over)))
+    names = [one["liquidation_id"] for one in (first, second)]
     assert at(orders, 9, names[0]) is None, "the order is not there yet"
     assert at(orders, 10, names[0]) == names[0]
     assert at(orders, 19, names[0]) == names[0]
     assert at(orders, 20, names[0]) is None, "its step is over"
-    assert [at(orders, 29, name) for name in names] == [None, names[1], names[2]]
+    assert at(orders, 29, names[1]) == names[1]
     assert at(orders, 30, names[1]) is None, "the episode has ended"
     assert at(orders, 25, "alice/cross/1/99") is None
     assert at(orders, 25, names[1], margin_mode="ISOLATED") is None, "of another bucket"
     assert at(orders, 25, names[1], account_id="maker") is None, "who traded with it pays nothing"
+
+
+def test_of_several_orders_in_one_step_none_asks_for_it() -> None:
+    both = order(3), order(4, instrument_id="ETH-PERP")
+    orders = OpenOrders(Told(10, one) for one in both)
+    assert [at(orders, 12, one["liquidation_id"]) for one in both] == [None, None]
 
 
 def test_a_penalty_goes_from_the_bucket_to_the_slice_of_the_partition() -> None:

@@ -73,7 +73,7 @@ def reduced() -> RecordedVenue:
     }  # fmt: skip
     venue.send("fills", fill(900_001, **answered))
     venue.send("fills", fill(900_002, "bob", **{**answered, "side": "BUY"}))
-    venue.tick(48_400, 3)
+    venue.tick(49_500, 3)
     return venue
 
 

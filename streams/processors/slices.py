@@ -66,6 +66,7 @@ class Slices:
         row = book.account_rows([name], partition)
         bucket = book.bucket_rows(row, np.array([CROSS]))[0]
         book.buckets["episode"][bucket] += 1
+        book.touch(np.array([bucket]))  # the number goes with the legs: never given twice
         transfer_id = f"{name}/{book.buckets['episode'][bucket]}"
         return transfer(
             self._ledger, Cause(kind, self._board.clock_us, "", partition), transfer_id, legs

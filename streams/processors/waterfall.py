@@ -75,7 +75,9 @@ class Waterfall:
         outputs: list[Output] = []
         for asked in self._asked:
             if self._board.clock_us - asked["event_time"] < ANSWER_WITHIN_US:
-                outputs += [answer(self._ledger, self._board, asked, one) for one in partitions]
+                told = self._answers.get(asked["request_id"], {})
+                fresh = [one for one in partitions if one not in told]
+                outputs += [answer(self._ledger, self._board, asked, one) for one in fresh]
         self._asked.clear()
         capped = self._rules.window_cap_e8 > 0  # what it has when a window begins must be known
         for view in fund_views(self._ledger, self._board, idle=capped):

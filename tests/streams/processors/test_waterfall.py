@@ -181,6 +181,18 @@ def test_a_bad_bid_is_a_dead_letter_with_its_reason(wrong, reason):
     assert [one["reason"] for one in venue.told["dead-letters"]] == [reason]
 
 
+def test_a_question_that_was_answered_is_not_answered_again_after_a_restart():
+    venue = Venue()
+    crash(venue)
+    again = Venue()
+    again.tick(47_500)
+    for record in venue.told["deleveraging"]:
+        again.send("deleveraging", record)
+    again.tick(47_500)
+    assert venue.told["deleveraging"]
+    assert again.told["deleveraging"] == []
+
+
 def test_a_hedged_leg_is_asked_after_one_that_is_not():
     """bob has the larger short, and as large a long in the future on the same underlying."""
     venue = Venue()

@@ -118,6 +118,20 @@ def test_an_account_ahead_of_its_partition_is_not_applied_twice() -> None:
     assert again.balances() == bench.balances()
 
 
+def test_the_transfer_of_a_slice_takes_its_number_with_it_across_a_restart() -> None:
+    """Else the next one would have the same id, and whoever has had that would refuse it."""
+    slice_ = "@penalties:USDT#0"
+    bench = Bench()
+    bench.send("collateral", deposit(1, slice_))
+    written(bench.cycle, 0)
+    bench.send("prices", mark(1))
+    bench.cycle.decide()
+    legs = [one.values for one in bench.cycle.take_outputs() if one.topic == "transfers"]
+    assert {leg["transfer_id"] for leg in legs} == {f"{slice_}/1"}
+    turn = dict(bench.cycle.log.records({0: bench.cycle.ends(0)})[0])
+    assert slice_.encode() in turn
+
+
 def test_funding_is_paid_once_across_a_restart() -> None:
     bench, _ = small()
     bench.send("funding", funding(5))

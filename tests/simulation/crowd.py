@@ -1,4 +1,4 @@
-"""Those whom an insurance fund turns to: bidders, and winners that close before it is their turn."""
+"""Those whom an insurance fund turns to: bidders, and winners that close before their turn."""
 
 from collections.abc import Callable, Sequence
 from random import Random

@@ -2,23 +2,27 @@
 
 from collections import Counter, defaultdict
 from operator import itemgetter
-from typing import Any
 
-from streams.processors.cycle import ACCOUNT_TOPICS, Cycle
+from streams.processors.cycle import ACCOUNT_TOPICS
 from streams.processors.waterfall import FundRules
-from streams.state.partition_log import Image
-from tests.reference.ledger import ClerksBook, value_e8
+from tests.reference.ledger import ClerksBook
 from tests.reference.open_orders import sums_of
 from tests.simulation.answers import OpenOrders
-from tests.simulation.log import CHANGELOG, FakeBroker
+from tests.simulation.books import brought_back, entries_of, pay, post
+from tests.simulation.log import FakeBroker
 from tests.simulation.reading import Record, Topics, read
 from tests.simulation.story import FUND, INSTRUMENTS, Story
 from tests.simulation.waterfall import FundJudge
-from tests.simulation.worker import block_of_entries
 from tests.streams.state.open_orders import open_orders_of
 
-Amounts = dict[tuple[str, str, str], Any]
-WITH_IDS = ("margin-calls", "liquidations", "transfers", "dead-letters", "insurance-fund", "auctions")
+WITH_IDS = (
+    "margin-calls",
+    "liquidations",
+    "transfers",
+    "dead-letters",
+    "insurance-fund",
+    "auctions",
+)
 
 
 class Oracle:
@@ -117,7 +121,8 @@ class Oracle:
         """A partition's book, turn by turn of its changelog: its inputs, and funding between."""
         book = ClerksBook(INSTRUMENTS)
         inputs = {
-            topic: [(e.offset, read(topic, e.value)) for place, e in self._topics.entries(topic, partition)
+            topic: [(e.offset, read(topic, e.value))
+                    for place, e in self._topics.entries(topic, partition)
                     if place not in self._bad or topic == "fills"]
             for topic in ACCOUNT_TOPICS
         }  # fmt: skip
@@ -166,7 +171,7 @@ class Oracle:
 
     def _books(self, books: list[ClerksBook]) -> None:
         """What the changelog brings back is what a clerk would have, and nothing is made of air."""
-        engine = self._brought_back()
+        engine = brought_back(self._topics)
         balances, positions = entries_of(engine)
         for number, book in enumerate(books):
             ours = open_orders_of(engine, number)
@@ -204,19 +209,6 @@ class Oracle:
             if any(sums):
                 self.findings.append(f"{name}: quantities and costs sum to {sums}")
 
-    def _brought_back(self) -> Cycle:
-        """A worker that was never there reads all changelogs."""
-        cycle = Cycle(self._topics.partitions)
-        for topic in ("instruments", "assets"):
-            cycle.take_broadcast(
-                block_of_entries(topic, 0, [entry for _, entry in self._topics.entries(topic, 0)])
-            )
-        for number in range(self._topics.partitions):
-            image = Image()
-            image.take((e.key, e.value) for _, e in self._topics.entries(CHANGELOG, number))
-            cycle.take_partition(number, image.records)
-        return cycle
-
     def _funds(self) -> None:
         """A movement of the insurance fund is told once."""
         expected = {
@@ -224,69 +216,10 @@ class Oracle:
             for record in self._topics.records("transfers")
             if record["account_id"] == FUND and record["asset"]
         }
-        told = {dict(e.headers)["plimsoll-id"].decode() for _, e in self._topics.entries("insurance-fund")}
+        told = {
+            dict(e.headers)["plimsoll-id"].decode()
+            for _, e in self._topics.entries("insurance-fund")
+        }
         missing = {name for name in expected ^ told if "/c-" not in name}
         if missing:
             self.findings.append(f"movements of the fund told or missing: {sorted(missing)}")
-
-
-def post(book: ClerksBook, topic: str, record: Record, bankruptcy_e8: int | None) -> None:
-    if topic == "fills":
-        book.fill(record, bankruptcy_e8)
-    elif topic == "orders":
-        book.order(record)
-    elif topic == "collateral":
-        book.collateral(record)
-    else:
-        owner = one_name(record["account_id"]), record["bucket"]
-        if record["asset"]:
-            book.balances[(*owner, record["asset"])] += record["amount_e8"]
-        if record["instrument_id"]:
-            book.add(*owner, record["instrument_id"], (record["quantity_e8"], record["cost_e8"]))
-            book.settle_late(record["instrument_id"])
-
-
-def one_name(account: str) -> str:
-    """Slices of a system account go by one name, whatever their asset and partition."""
-    return account.split(":", maxsplit=1)[0] if "#" in account else account
-
-
-def pay(book: ClerksBook, payment: Record) -> None:
-    """Longs pay notional x rate to shorts."""
-    name = payment["instrument_id"]
-    if payment["kind"] == "SETTLEMENT":
-        book.settle(name, payment["mark_e8"])
-        return
-    asset, multiplier_e8 = (INSTRUMENTS[name][f] for f in ("settlement_asset", "multiplier_e8"))
-    for (account, bucket, held), (quantity_e8, _) in list(book.positions.items()):
-        if held == name and quantity_e8:
-            value = value_e8(False, multiplier_e8, quantity_e8, payment["mark_e8"])
-            amount_e8 = round(value * payment["rate"])
-            book.balances[account, bucket, asset] -= amount_e8
-            book.balances["@funding", "cross", asset] += amount_e8
-
-
-def entries_of(cycle: Cycle) -> tuple[list[Amounts], list[Amounts]]:
-    """Balances and positions of each partition, slices of system accounts under one name."""
-    book, listed = cycle.ledger.book, cycle.ledger.rules
-    balances: list[Amounts] = [defaultdict(int) for _ in range(cycle.ledger.partitions)]
-    positions: list[Amounts] = [{} for _ in range(cycle.ledger.partitions)]
-
-    def owner(bucket: int) -> tuple[int, str, str]:
-        account, pool = book.account_of_bucket(bucket), int(book.buckets["instrument"][bucket])
-        return (
-            book.partition_of_bucket(bucket), one_name(account),
-            "cross" if pool < 0 else listed.instruments[pool],
-        )  # fmt: skip
-
-    for row in book.balances.live_rows().tolist():
-        number, *place = owner(int(book.balances["bucket"][row]))
-        asset = listed.assets[int(book.balances["asset"][row])]
-        balances[number][(*place, asset)] += int(book.balances["amount_e8"][row])
-    for row in book.positions.live_rows().tolist():
-        number, *place = owner(int(book.positions["bucket"][row]))
-        name = listed.instruments[int(book.positions["instrument"][row])]
-        held = (int(book.positions["quantity_e8"][row]), int(book.positions["cost_e8"][row]))
-        if any(held):
-            positions[number][(*place, name)] = held
-    return [{k: v for k, v in one.items() if v} for one in balances], positions

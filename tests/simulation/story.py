@@ -1,6 +1,5 @@
 """A small seeded market on a fake broker: deposits, trades, falling marks, answers to orders."""
 
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from random import Random
 from typing import Any
@@ -10,6 +9,7 @@ from schemas.topics import BY_NAME
 from schemas.units import E8
 from tests.simulation.crowd import Crowd
 from tests.simulation.log import FakeBroker, home_of
+from tests.simulation.mood import CALM, Mood
 from tests.streams.state import exchange
 from tests.streams.state.exchange import NOW_US, asset, instrument, risk_params
 
@@ -29,23 +29,6 @@ QUANTITY_E8 = {"BTC-PERP": E8, "ETH-PERP": 20 * E8}
 OPENING_PRICE = {"BTC-PERP": 50_000, "ETH-PERP": 25_000}
 NAMES = ("ada", "bob", "cyd", "dan", "eve", "fay", "gus", "hal")
 S_US = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Mood:
-    """What kind of market a world has."""
-
-    fund: int = 1_000_000
-    """What the insurance fund begins with, USDT."""
-    gap_rate: float = 0.0
-    """Of a step, that prices leap down in it."""
-    fill_rate: float = 0.7
-    """Of an order to reduce, that it is filled."""
-    short_rate: float = 0.0
-    """Of a person's trade, that it is a sale."""
-
-
-CALM = Mood()
 
 
 @lru_cache(2_000)
@@ -161,7 +144,11 @@ class Story:
                 self._answered[partition] = entry.offset + 1
                 order = decode(entry.value or b"", "liquidation")[1]
                 traded = order["instrument_id"] in self._traded()
-                if order["action"] == "REDUCE" and traded and self._rng.random() < self._mood.fill_rate:
+                if (
+                    order["action"] == "REDUCE"
+                    and traded
+                    and self._rng.random() < self._mood.fill_rate
+                ):
                     self._close(order)
 
     def _close(self, order: Record) -> None:

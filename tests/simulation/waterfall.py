@@ -23,9 +23,7 @@ class FundJudge:
         self._home = home_of(FUND, topics.partitions)
         self._auctions = self._read("auctions")
         self._questions = [
-            (entry, said)
-            for entry, said in self._read("deleveraging")
-            if said["event"] == "ASKED"
+            (entry, said) for entry, said in self._read("deleveraging") if said["event"] == "ASKED"
         ]
         self._legs: dict[str, list[Record]] = defaultdict(list)
         for _, leg in self._read("transfers"):
@@ -180,9 +178,7 @@ class FundJudge:
         """No leg is awaited for ever; nothing is open beyond its time."""
         now_us = self._story.now_us
         for number in range(self._topics.partitions):
-            state: dict[str, Any] = {"awaited": {}, "funds": {}}
-            for state in self._topics.turns(number):
-                pass
+            state: dict[str, Any] = list(self._topics.turns(number))[-1]
             if state["awaited"]:
                 self.findings.append(f"awaited for ever on {number}: {state['awaited']}")
             for name, fund in state["funds"].items():

@@ -8,14 +8,14 @@ from typing import Any
 
 from schemas.block import Block
 from streams.processors.cycle import ACCOUNT_TOPICS
-from streams.processors.waterfall import FundRules
 from streams.state.changelog import ChangelogError
 from streams.state.partition_log import OPENING, PARTITION
 from streams.transport.transaction import PartitionLostError
 from tests.simulation.faults import CrashError
 from tests.simulation.log import CHANGELOG, FakeBroker
+from tests.simulation.mood import CALM, fund_rules, tense
 from tests.simulation.oracle import Oracle
-from tests.simulation.story import CALM, Mood, Story
+from tests.simulation.story import Story
 from tests.simulation.worker import SimulatedWorker
 
 STEPS = 30
@@ -44,8 +44,8 @@ class World:
         self.rng = rng = Random(seed)
         self.broker = FakeBroker(rng.choice((2, 2, 3)))
         self._tense = rng.random() < 0.5
-        self.fund_rules = self._fund_rules()
-        self.story = Story(self.broker, rng, self._mood())
+        self.fund_rules = fund_rules(rng)
+        self.story = Story(self.broker, rng, tense(rng) if self._tense else CALM)
         self.calm = False
         self.findings: list[str] = []
         self.seen: set[str] = set()
@@ -97,7 +97,7 @@ class World:
             self.seen.add("a zombie is fenced")
         if self.calm:
             return
-        often = 1 if point in OFTEN else 5
+        often = 1 if point in OFTEN and not (worker.moved and point in BETWEEN) else 5
         roll = self.rng.random()
         if roll < self._crash_rate * often and self._crashes < CRASHES:
             self._crashes += 1
@@ -123,27 +123,6 @@ class World:
                     f"{block.topic}-{block.partition}: acknowledged up to "
                     f"{int(block.offsets[-1])}, durable up to {durable}"
                 )
-
-    def _fund_rules(self) -> FundRules:
-        """Short times, so that a few steps reach all that a fund may do."""
-        rng = self.rng
-        return FundRules(
-            auction_ms=rng.choice((0, 4_000, 4_000)),
-            auction_sealed=rng.random() < 0.3,
-            auction_first=rng.random() < 0.3,
-            gather_ms=1_000,
-            retry_ms=1_000,
-        )
-
-    def _mood(self) -> Mood:
-        if not self._tense:
-            return CALM
-        return Mood(
-            fund=self.rng.choice((0, 2_000, 10_000, 40_000)),
-            gap_rate=self.rng.choice((0.2, 0.4)),
-            fill_rate=0.2,
-            short_rate=self.rng.choice((0.0, 0.4)),
-        )
 
     def _restless(self) -> bool:
         """Whether a fund or a slice has something under way that only time brings to an end."""

@@ -12,6 +12,8 @@ class Mood:
 
     fund: int = 1_000_000
     """What the insurance fund begins with, USDT."""
+    deposits: tuple[int, ...] = (4_000, 5_000, 6_500)
+    """What a person begins with, one of these; the first trade is of about 50,000."""
     gap_rate: float = 0.0
     """Of a step, that prices leap down in it."""
     fill_rate: float = 0.7
@@ -27,7 +29,8 @@ def tense(rng: Random) -> Mood:
     """A market in which few answer and funds run dry."""
     return Mood(
         fund=rng.choice((0, 8_000, 50_000, 100_000)),
-        gap_rate=rng.choice((0.2, 0.4)),
+        deposits=rng.choice(((4_000, 5_000, 6_500), (3_000, 3_500))),
+        gap_rate=rng.choice((0.3, 0.6)),
         fill_rate=0.2,
         short_rate=rng.choice((0.0, 0.4)),
     )

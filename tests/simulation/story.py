@@ -92,7 +92,7 @@ class Story:
             for maker in others:
                 self._trade(first, maker, name, lots=500)
         for person in self.people:
-            self._deposit(person, self._rng.choice((4_000, 5_000, 6_500)))
+            self._deposit(person, self._rng.choice(self._mood.deposits))
             self._trade_of(person)
             self._new_order(person)
 
@@ -132,7 +132,8 @@ class Story:
 
     def _mark(self, moves: tuple[float, ...]) -> None:
         for name in self._traded():
-            self._price[name] = round(self._price[name] * self._rng.choice(moves))
+            least = OPENING_PRICE[name] * 6 // 10  # further down marks are doubted, and all waits
+            self._price[name] = max(round(self._price[name] * self._rng.choice(moves)), least)
             self._number += 1
             mark = exchange.mark(self._number, name, self._price[name], event_time=self.now_us)
             self._send("prices", mark)

@@ -97,7 +97,9 @@ class World:
             self.seen.add("a zombie is fenced")
         if self.calm:
             return
-        often = 1 if point in OFTEN and not (worker.moved and point in BETWEEN) else 5
+        often = 1 if point in OFTEN else 5
+        if worker.moved and point in BETWEEN:
+            often = 20
         roll = self.rng.random()
         if roll < self._crash_rate * often and self._crashes < CRASHES:
             self._crashes += 1

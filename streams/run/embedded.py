@@ -35,11 +35,10 @@ INTERRUPTED_S = 1.5
 LINE_S = 3.0
 REFRESH_S = 0.5
 FIRST_PORT = 16066
-WRITTEN_BY_WORKERS = {topic.name for topic in TOPICS if topic.sharing == "output"}
-WRITTEN_BY_WORKERS |= {"transfers", "deleveraging"}
+WRITTEN_BY_WORKERS = {"transfers", "deleveraging"}
+WRITTEN_BY_WORKERS |= {topic.name for topic in TOPICS if topic.sharing == "output"}
 SESSION_S = 8
-"""The embedded broker holds a joining worker for as long as that; less, and a machine that is busy
-for a moment loses its workers."""
+"""A joining worker is held as long; less, and a machine busy for a moment loses its workers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""What the sink asks a broker beside records: which topic this is, and where partitions end."""
+"""How the sink meets a broker, and what it asks: which topic is this, where does it end?"""
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, TopicPartition
@@ -11,6 +12,28 @@ log = logging.getLogger(__name__)
 
 TIMEOUT_S = 15.0
 NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"  # a UUID of zeros: the broker gives topics no ids
+
+
+def settings_of(
+    bootstrap: str, group: str, security: Mapping[str, str] | None
+) -> dict[str, str | int | bool]:
+    """librdkafka's settings of a consumer of the topics."""
+    return {
+        "bootstrap.servers": bootstrap,
+        "group.id": group,
+        "isolation.level": "read_committed",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "earliest",
+        "session.timeout.ms": 6_000,  # the embedded broker holds a joining group half of it
+        "heartbeat.interval.ms": 1_500,
+        "fetch.wait.max.ms": 100,
+        "topic.metadata.refresh.interval.ms": 10_000,  # topics that come and go are noticed
+        "queued.max.messages.kbytes": 65_536,
+        "log_level": 0,
+        **(security or {}),
+    }
 
 
 def admin_client(settings: Mapping[str, Any]) -> AdminClient:
@@ -23,24 +46,44 @@ def topic_ids(client: AdminClient, names: Sequence[str]) -> dict[str, str]:
     """What tells each topic from one of the same name that was deleted before.
 
     It is the broker's id, or `cluster id/name` from a broker that gives none.
-    Raises KafkaException where the broker cannot be asked.
+    Raises KafkaException where the broker cannot be asked, or has no such topic.
     """
     result: dict[str, str] = {}
     if not names:
         return result
     futures = client.describe_topics(TopicCollection(list(names)), request_timeout=TIMEOUT_S)
     for name, future in futures.items():
-        try:
-            result[name] = str(future.result(timeout=TIMEOUT_S).topic_id)
-        except KafkaException as error:
-            if error.args[0].retriable():
-                raise
-            result[name] = NO_ID
+        result[name] = str(future.result(timeout=TIMEOUT_S).topic_id)
     if NO_ID in result.values():
         cluster = client.list_topics(timeout=TIMEOUT_S).cluster_id
         for name in names:
             result[name] = f"{cluster}/{name}" if result[name] == NO_ID else result[name]
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the broker has of a topic: its id, and the first offset of each partition."""
+
+    topic_id: str
+    starts: Mapping[int, int]
+
+
+def held_by(client: AdminClient, names: Sequence[str]) -> dict[str, Held]:
+    """What the broker has of those of the topics that are there. Raises KafkaException."""
+    there = client.list_topics(timeout=TIMEOUT_S).topics
+    ids = topic_ids(client, [name for name in names if name in there])
+    asked = {
+        TopicPartition(name, number): OffsetSpec.earliest()
+        for name in ids
+        for number in there[name].partitions
+    }
+    starts: dict[str, dict[int, int]] = {name: {} for name in ids}
+    if asked:
+        futures = client.list_offsets(asked, request_timeout=TIMEOUT_S)
+        for partition, future in futures.items():
+            starts[partition.topic][partition.partition] = future.result(TIMEOUT_S).offset
+    return {name: Held(one, starts[name]) for name, one in ids.items()}
 
 
 def end_offsets(

@@ -1,15 +1,14 @@
 """Records read and not yet stored, a run for each partition, cut into blocks."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
 
 from schemas.block import Block
+from sinks.clickhouse import Delivery, TopicPartition
 from sinks.watermarks import Intent, mismatch
-
-TopicPartition = tuple[str, int]
 
 
 class Buffers:
@@ -17,8 +16,14 @@ class Buffers:
 
     def __init__(self) -> None:
         self._runs: dict[TopicPartition, list[Any]] = {}
+        self._bytes: dict[TopicPartition, int] = {}
         self._intents: dict[TopicPartition, Intent] = {}
         self._since: float | None = None
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """Topics of which records are held."""
+        return frozenset(topic for (topic, _), run in self._runs.items() if run)
 
     @property
     def rows(self) -> int:
@@ -29,6 +34,11 @@ class Buffers:
     def longest(self) -> int:
         """Records of the longest run."""
         return max(map(len, self._runs.values()), default=0)
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the run that has most, of its values."""
+        return max(self._bytes.values(), default=0)
 
     @property
     def age_s(self) -> float:
@@ -46,24 +56,28 @@ class Buffers:
     def add(self, messages: Iterable[Any]) -> None:
         """Take confluent-kafka messages, each partition's in offset order."""
         for message in messages:
-            run = self._runs.setdefault((message.topic(), message.partition()), [])
-            run.append(message)
+            where = message.topic(), message.partition()
+            self._runs.setdefault(where, []).append(message)
+            self._bytes[where] = self._bytes.get(where, 0) + len(message.value() or b"")
         if self._since is None and self.rows:
             self._since = time.monotonic()
 
     def drop(self) -> None:
         """Forget everything: the partitions may belong to another now."""
         self._runs.clear()
+        self._bytes.clear()
         self._intents.clear()
         self._since = None
 
-    def cut(self) -> list[Block]:
-        """Take a block of every partition that has a whole one; the rest stays.
+    def cut(self, taken: Collection[TopicPartition] = ()) -> list[Block]:
+        """Take a block of every partition that has a whole one and is not taken; the rest stays.
 
         Raises IntentMismatchError where the records of an intent are gone from the topic.
         """
         blocks = []
         for where, run in self._runs.items():
+            if where in taken:
+                continue
             intent = self._intents.get(where)
             end = len(run)
             if intent is not None and run:
@@ -75,12 +89,15 @@ class Buffers:
             if end:
                 blocks.append(_block(where, run[:end]))
                 del run[:end]
+                self._bytes[where] = sum(len(message.value() or b"") for message in run)
         self._since = time.monotonic() if self.rows else None
         return blocks
 
-    def settled(self, where: TopicPartition) -> None:
-        """The partition's intent has been carried out."""
-        self._intents.pop(where, None)
+    def settled(self, delivery: Delivery) -> None:
+        """A block is stored; where it ends the intent of its partition, that is carried out."""
+        intent = self._intents.get(delivery.where)
+        if intent is not None and intent.last <= delivery.last:
+            del self._intents[delivery.where]
 
 
 def _block(where: TopicPartition, run: list[Any]) -> Block:

@@ -8,7 +8,6 @@ from functools import cached_property
 import numpy as np
 
 from schemas.block import Block
-from schemas.dead_letter import Refusal
 from schemas.topics import BY_NAME
 from sinks.native import NativeColumn, strings
 from sinks.rows import decoded
@@ -16,6 +15,10 @@ from sinks.schema import create_tables as create_tables  # noqa: PLC0414 - asked
 from sinks.store import Store
 
 REFUSED_TABLE = "sink_refused"
+REFUSED_BY_STORE = "REFUSED_BY_STORE"
+"""The reason of a record that the store itself would not take; the others are dead letters'."""
+
+TopicPartition = tuple[str, int]
 
 
 def table_name(topic: str) -> str:
@@ -57,13 +60,36 @@ class Delivery:
         """The insert's token: the same rows have it again, and no other rows ever do."""
         return f"{self.topic_id}:{self.block.partition}:{self.first}-{self.last}:{self.crc:08x}"
 
+    @property
+    def where(self) -> TopicPartition:
+        """Its topic and partition."""
+        return self.block.topic, self.block.partition
+
+    def halves(self) -> tuple["Delivery", "Delivery"]:
+        """The block as two, the earlier records first; it has at least two records."""
+        middle = len(self.block) // 2
+        first, second = (_part(self.block, rows) for rows in (slice(middle), slice(middle, None)))
+        return Delivery(first, self.topic_id), Delivery(second, self.topic_id)
+
+
+def _part(block: Block, rows: slice) -> Block:
+    return Block(
+        block.topic,
+        block.partition,
+        block.offsets[rows],
+        block.keys[rows],
+        block.values[rows],
+        block.timestamps_ms[rows],
+    )
+
 
 def deliver(store: Store, delivery: Delivery) -> int:
     """Insert a block's records and return how many were refused.
 
     Records go to the topic's table, what is no record of the topic goes to `sink_refused`
     byte for byte: every offset of the block is then in exactly one of the two. A repeat of the
-    same delivery changes nothing. Raises as `Store.insert` does; repeat it where it says busy.
+    same delivery changes nothing. Raises as `Store.insert` does: repeat it where it says busy;
+    where it says that rows were refused nothing of the block is stored.
     """
     block = delivery.block
     rows, columns, refused = decoded(block, BY_NAME[block.topic].record)
@@ -76,15 +102,20 @@ def deliver(store: Store, delivery: Delivery) -> int:
             table_name(block.topic), [*columns, *places], rows=len(rows), token=delivery.token
         )
     if refused:
-        store.insert(
-            REFUSED_TABLE, _refused_columns(block, refused), rows=len(refused),
-            token=f"{delivery.token}:refused",
-        )  # fmt: skip
+        set_aside(store, delivery, [(r.row, str(r.reason.value), r.message) for r in refused])
     return len(refused)
 
 
-def _refused_columns(block: Block, refused: Sequence[Refusal]) -> list[NativeColumn]:
-    places = np.array([refusal.row for refusal in refused], np.int64)
+def set_aside(store: Store, delivery: Delivery, refused: Sequence[tuple[int, str, str]]) -> None:
+    """Insert records of a block, as (place in it, reason, sentence), into `sink_refused`."""
+    store.insert(
+        REFUSED_TABLE, _refused_columns(delivery.block, refused), rows=len(refused),
+        token=f"{delivery.token}:refused",
+    )  # fmt: skip
+
+
+def _refused_columns(block: Block, refused: Sequence[tuple[int, str, str]]) -> list[NativeColumn]:
+    places = np.array([row for row, _, _ in refused], np.int64)
     keys = [block.keys[row] for row in places]
     values = [block.values[row] for row in places]
     n = len(refused)
@@ -92,8 +123,8 @@ def _refused_columns(block: Block, refused: Sequence[Refusal]) -> list[NativeCol
         NativeColumn("topic", "String", strings([block.topic] * n, repeating=True)),
         NativeColumn("partition", "UInt16", _repeated(block.partition, "<u2", n)),
         NativeColumn("offset", "UInt64", block.offsets[places].astype("<u8").tobytes()),
-        NativeColumn("reason", "String", strings([str(r.reason.value) for r in refused])),
-        NativeColumn("message", "String", strings([r.message for r in refused])),
+        NativeColumn("reason", "String", strings([reason for _, reason, _ in refused])),
+        NativeColumn("message", "String", strings([message for _, _, message in refused])),
         NativeColumn("key", "Nullable(String)", _nullable(keys)),
         NativeColumn("value", "Nullable(String)", _nullable(values)),
         NativeColumn(

@@ -4,29 +4,32 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.topics import TOPICS
-from sinks.broker import TIMEOUT_S, admin_client, end_offsets, topic_ids
+from sinks.broker import TIMEOUT_S, admin_client, end_offsets, settings_of, topic_ids
 from sinks.buffers import Buffers
-from sinks.clickhouse import REFUSED_TABLE, Delivery, create_tables, deliver, table_name
-from sinks.patience import GaveUpError, Patience, waits_s
+from sinks.clickhouse import REFUSED_TABLE, Delivery, create_tables, table_name
+from sinks.patience import Patience, waits_s
 from sinks.store import Store, StoreBusyError
 from sinks.watermarks import Resume, Watermarks
+from sinks.writer import Stored, Writer
 
 log = logging.getLogger(__name__)
 
 BATCH_ROWS = 50_000
+BATCH_BYTES = 16 * 2**20
 BATCH_AGE_S = 1.0
 DRAIN_S = 5.0
 FETCH_ROWS = 10_000
 POLL_S = 0.1
 QUIET_S = 0.5
+BREATH_S = 5.0
+"""The group is heard at least that often while blocks are inserted, one insert excepted."""
 
 Report = Callable[[str, int], None]
-T = TypeVar("T")
 
 
 def run(
@@ -55,58 +58,56 @@ def run(
     where the broker does for good, IntentMismatchError as described there. Whenever it ends, each
     record is stored, or is read again by the next run; none is stored twice.
     """
-    with Store(dsn, database=database) as store:
-        create_tables(store)
-        sink = _Sink(store, _settings(bootstrap, group, security), Patience(stop, drain_s))
+    patience = Patience(stop, drain_s)
+    store = _opened(dsn, database, patience)
+    if store is None:
+        return {}
+    with store:
+        sink = _Sink(store, settings_of(bootstrap, group, security), patience)
         sink.report = report
         try:
             while not stop.is_set():
                 sink.turn()
             sink.drain()
-        except GaveUpError:
-            log.warning("stopped while the store was busy; the rest is read again next time")
         finally:
             sink.close()
         return sink.rows
 
 
-def _settings(
-    bootstrap: str, group: str, security: Mapping[str, str] | None
-) -> dict[str, str | int | bool]:
-    return {
-        "bootstrap.servers": bootstrap,
-        "group.id": group,
-        "isolation.level": "read_committed",
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "enable.partition.eof": True,
-        "auto.offset.reset": "earliest",
-        "session.timeout.ms": 6_000,  # the embedded broker holds a joining group half of it
-        "heartbeat.interval.ms": 1_500,
-        "fetch.wait.max.ms": 100,
-        "queued.max.messages.kbytes": 65_536,
-        "log_level": 0,
-        **(security or {}),
-    }
-
-
-class _RevokedError(Exception):
-    """The partitions were taken away while a call was being repeated."""
+def _opened(dsn: str, database: str, patience: Patience) -> Store | None:
+    """The store with all tables, as soon as it answers; None where the time to stop comes first."""
+    for wait_s in waits_s():
+        try:
+            store = Store(dsn, database=database)
+            create_tables(store)
+        except StoreBusyError as error:
+            log.warning("no store yet, again in %.1f s: %s", wait_s, error)
+        else:
+            return store
+        if patience.left_s < wait_s:
+            return None
+        patience.sleep(wait_s)
+    raise AssertionError("the waits are endless")
 
 
 class _Sink:
-    """The consumer, its buffers and the store; one thread runs it."""
+    """The consumer, its buffers and the writer; one thread runs it."""
 
     def __init__(
         self, store: Store, settings: dict[str, str | int | bool], patience: Patience
     ) -> None:
         self.rows: dict[str, int] = {}
         self.report: Report | None = None
-        self._store, self._patience, self._admin = store, patience, admin_client(settings)
+        self._patience, self._admin = patience, admin_client(settings)
         self._watermarks, self._buffers = Watermarks(store), Buffers()
+        self._writer = Writer(store, self._breathe)
         self._ids: dict[str, str] = {}
         self._reached: dict[tuple[str, int], int] = {}
+        self._paused: frozenset[tuple[str, int]] = frozenset()
+        self._unresolved: list[TopicPartition] = []
+        self._resolve_at_s, self._waits = 0.0, waits_s()
         self._generation = 0
+        self._heard_s = time.monotonic()
         self._consumer = Consumer(settings)
         self._consumer.subscribe(
             [topic.name for topic in TOPICS],
@@ -116,8 +117,7 @@ class _Sink:
     def turn(self) -> None:
         """Read once, and store what is due."""
         self._take(POLL_S)
-        if self._buffers.longest >= BATCH_ROWS or self._buffers.age_s >= BATCH_AGE_S:
-            self._flush()
+        self._write(all_of_it=self._buffers.age_s >= BATCH_AGE_S)
 
     def drain(self) -> None:
         """Read on to the ends the topics have now and store that, while there is time left.
@@ -128,29 +128,31 @@ class _Sink:
         ends: dict[tuple[str, int], int] = {}
         generation, quiet_since = 0, time.monotonic()
         while self._patience.left_s > 0:
-            if self._generation != generation:
+            if self._generation != generation and not self._unresolved:
                 ends, generation = self._ends(), self._generation
                 quiet_since = time.monotonic()
             if self._take(POLL_S):
                 quiet_since = time.monotonic()
-            if self._buffers.longest >= BATCH_ROWS:
-                self._flush()
             behind = any(self._reached.get(where, 0) < end for where, end in ends.items())
-            if generation and not behind and time.monotonic() - quiet_since > QUIET_S:
-                break
-        while self._flush():
-            pass
+            quiet = time.monotonic() - quiet_since > QUIET_S
+            drained = generation == self._generation > 0 and not behind and quiet
+            self._write(all_of_it=drained)
+            if drained and not self._buffers.rows and not self._writer.open:
+                return
+        self._write(all_of_it=True)
+        if self._buffers.rows or self._writer.open:
+            log.warning("stopped before all was stored; the rest is read again next time")
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._consumer.close()
 
     def _ends(self) -> dict[tuple[str, int], int]:
         timeout_s = min(max(self._patience.left_s, 0.1), TIMEOUT_S)
         return end_offsets(self._admin, self._consumer.assignment(), timeout_s)
 
-    def close(self) -> None:
-        """Leave the group."""
-        self._buffers.drop()
-        self._consumer.close()
-
     def _take(self, timeout_s: float) -> int:
+        self._resolve()
         records = []
         for message in self._consumer.consume(FETCH_ROWS, timeout_s):
             error = message.error()
@@ -162,62 +164,67 @@ class _Sink:
                 raise KafkaException(error)
             else:
                 log.warning("broker: %s", error)
+        self._heard_s = time.monotonic()
         self._buffers.add(records)
         for message in records:
             self._reached[message.topic(), message.partition()] = message.offset() + 1
         return len(records)
 
-    def _flush(self) -> bool:
-        """Store what is held: intent, rows, stored, commit, in this order; whether there was any.
+    def _breathe(self) -> None:
+        if time.monotonic() - self._heard_s > BREATH_S:
+            self._take(0)
 
-        Where a rebalance or the stop comes between, the blocks are given up: their intents
-        stand in the store, and whoever has the partitions next repeats exactly them.
+    def _write(self, *, all_of_it: bool) -> None:
+        """Begin with the blocks that are full, or with all, and do what is due of those begun.
+
+        Where a rebalance comes between, the blocks are given up: their intents stand in the
+        store, and whoever has the partitions next repeats exactly them.
         """
-        deliveries = [Delivery(block, self._ids[block.topic]) for block in self._buffers.cut()]
-        for delivery in deliveries:
-            intent = self._buffers.intent(_where(delivery))
+        full = self._buffers.longest >= BATCH_ROWS or self._buffers.largest >= BATCH_BYTES
+        if (all_of_it or full) and self._buffers.rows and self._same_topics():
+            self._begin()
+        stored = self._writer.advance()
+        for one in stored:
+            self._buffers.settled(one.delivery)
+            self._count(table_name(one.delivery.block.topic), len(one.delivery.block) - one.refused)
+            self._count(REFUSED_TABLE, one.refused)
+        if stored:
+            self._commit(stored)
+        self._pause(self._writer.busy)
+
+    def _begin(self) -> None:
+        for block in self._buffers.cut(self._writer.open):
+            delivery = Delivery(block, self._ids[block.topic])
+            intent = self._buffers.intent(delivery.where)
             if intent is not None:
                 intent.check(delivery)
-        if not deliveries:
-            return False
+            self._writer.take(delivery)
+
+    def _same_topics(self) -> bool:
+        """Whether it is sure which topics the records held are of.
+
+        A topic that is deleted and made again has another id, so an id that is the same after
+        the records came as it was before them is theirs.
+        """
         try:
-            self._repeat(lambda: self._watermarks.intend(deliveries))
-            refused = [self._deliver(delivery) for delivery in deliveries]
-            self._repeat(lambda: self._watermarks.stored(deliveries, refused))
-        except _RevokedError:
+            now = topic_ids(self._admin, sorted(self._buffers.topics))
+        except KafkaException as error:
+            log.warning("broker: %s", error)
             return False
-        for delivery, bad in zip(deliveries, refused, strict=True):
-            self._buffers.settled(_where(delivery))
-            self._count(table_name(delivery.block.topic), len(delivery.block) - bad)
-            self._count(REFUSED_TABLE, bad)
-        self._commit(deliveries)
-        return True
+        made_again = [name for name, one in now.items() if one != self._ids[name]]
+        if made_again:
+            log.warning("made again, so read from the start: %s", ", ".join(made_again))
+            self._start_over(self._consumer.assignment())
+        return not made_again
 
-    def _deliver(self, delivery: Delivery) -> int:
-        return self._repeat(lambda: deliver(self._store, delivery))
-
-    def _repeat(self, call: Callable[[], T]) -> T:
-        """Call until the store is not busy, staying in the group meanwhile."""
-        generation, paused = self._generation, False
-        for wait_s in waits_s():
-            try:
-                result = call()
-            except StoreBusyError as error:
-                log.warning("the store is busy, again in %.1f s: %s", wait_s, error)
-            else:
-                if paused:
-                    self._consumer.resume(self._consumer.assignment())
-                return result
-            self._consumer.pause(self._consumer.assignment())
-            paused = True
-            until = time.monotonic() + wait_s
-            while time.monotonic() < until:
-                if self._patience.left_s <= 0:
-                    raise GaveUpError
-                self._take(POLL_S)
-                if self._generation != generation:
-                    raise _RevokedError
-        raise AssertionError("the waits are endless")
+    def _pause(self, busy: frozenset[tuple[str, int]]) -> None:
+        """Pause the partitions whose blocks wait for the store, and resume those that did."""
+        resumed, paused = self._paused - busy, busy - self._paused
+        if resumed:
+            self._consumer.resume([TopicPartition(*where) for where in resumed])
+        if paused:
+            self._consumer.pause([TopicPartition(*where) for where in paused])
+        self._paused = busy
 
     def _count(self, table: str, rows: int) -> None:
         if rows:
@@ -225,44 +232,49 @@ class _Sink:
             if self.report is not None:
                 self.report(table, rows)
 
-    def _commit(self, deliveries: list[Delivery]) -> None:
-        offsets = [TopicPartition(*_where(d), d.last + 1) for d in deliveries]
+    def _commit(self, stored: list[Stored]) -> None:
+        ends = {one.delivery.where: one.delivery.last + 1 for one in stored}
+        offsets = [TopicPartition(*where, end) for where, end in ends.items()]
         try:
             self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
             log.warning("offsets not committed, but the store has them: %s", error)
 
     def _assigned(self, consumer: Any, partitions: list[TopicPartition]) -> None:
-        self._forget()
-        names = sorted({partition.topic for partition in partitions})
-        self._ids = topic_ids(self._admin, names)
-        resume = {name: self._resume(name) for name in names}
-        for partition in partitions:
-            at = resume[partition.topic].get(partition.partition, Resume(OFFSET_BEGINNING))
-            partition.offset = at.offset
-            if at.intent is not None:
-                self._buffers.expect((partition.topic, partition.partition), at.intent)
-        consumer.assign(partitions)
-
-    def _resume(self, topic: str) -> dict[int, Resume]:
-        for wait_s in waits_s():
-            try:
-                return self._watermarks.resume(topic, self._ids[topic])
-            except StoreBusyError as error:
-                if self._patience.left_s <= 0:
-                    raise GaveUpError from error
-                log.warning("the store is busy, again in %.1f s: %s", wait_s, error)
-                time.sleep(wait_s)
-        raise AssertionError("the waits are endless")
+        self._start_over(partitions)
 
     def _revoked(self, consumer: Any, partitions: list[TopicPartition]) -> None:
-        self._forget()
+        self._start_over([])
 
-    def _forget(self) -> None:
+    def _start_over(self, partitions: list[TopicPartition]) -> None:
+        """Forget what was read, and read nothing until the store has said where to go on."""
         self._generation += 1
         self._buffers.drop()
+        self._writer.drop()
         self._reached.clear()
+        self._paused = frozenset()
+        self._unresolved, self._resolve_at_s, self._waits = partitions, 0.0, waits_s()
+        self._consumer.assign([])
 
-
-def _where(delivery: Delivery) -> tuple[str, int]:
-    return delivery.block.topic, delivery.block.partition
+    def _resolve(self) -> None:
+        """Let the partitions go on where the store says, once it and the broker can be asked."""
+        if not self._unresolved or time.monotonic() < self._resolve_at_s:
+            return
+        names = sorted({partition.topic for partition in self._unresolved})
+        try:
+            self._ids = topic_ids(self._admin, names)
+            resume = {name: self._watermarks.resume(name, self._ids[name]) for name in names}
+        except (StoreBusyError, KafkaException) as error:
+            wait_s = next(self._waits)
+            log.warning("not known where to go on, asking again in %.1f s: %s", wait_s, error)
+            self._resolve_at_s = time.monotonic() + wait_s
+            return
+        for partition in self._unresolved:
+            where = partition.topic, partition.partition
+            at = resume[where[0]].get(where[1], Resume(OFFSET_BEGINNING))
+            partition.offset = at.offset
+            if at.intent is not None:
+                self._buffers.expect(where, at.intent)
+        self._consumer.assign(self._unresolved)
+        self._consumer.resume(self._unresolved)  # those that were paused would stay so
+        self._unresolved = []

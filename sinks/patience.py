@@ -8,10 +8,6 @@ from collections.abc import Iterator
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 10.0
 
 
-class GaveUpError(Exception):
-    """The time to stop ran out while a call was being repeated."""
-
-
 class Patience:
     """How long there is left once `stop` is set."""
 
@@ -27,6 +23,13 @@ class Patience:
         if self._deadline is None:
             self._deadline = time.monotonic() + self._drain_s
         return self._deadline - time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, but wake at the stop."""
+        if self._stop.is_set():
+            time.sleep(seconds)
+        else:
+            self._stop.wait(seconds)
 
 
 def waits_s() -> Iterator[float]:

@@ -1,5 +1,6 @@
 """A store of history with three calls, create, insert and query: a ClickHouse server or chDB."""
 
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,8 +10,24 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError,
 
 from sinks.native import NativeColumn, block
 
-# Timeout, too many queries, network, memory, too many parts, read-only, keeper, unknown status.
-RETRYABLE_CODES = frozenset({159, 202, 210, 241, 242, 252, 319, 999})
+# TIMEOUT_EXCEEDED, TOO_MANY_SIMULTANEOUS_QUERIES, NO_FREE_CONNECTION, SOCKET_TIMEOUT,
+# NETWORK_ERROR, NO_ZOOKEEPER, ABORTED, MEMORY_LIMIT_EXCEEDED, TABLE_IS_READ_ONLY,
+# NOT_ENOUGH_SPACE, TOO_MANY_PARTS, TOO_FEW_LIVE_REPLICAS, UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE,
+# UNKNOWN_STATUS_OF_INSERT, QUERY_WAS_CANCELLED, CANNOT_SCHEDULE_TASK, SERVER_OVERLOADED,
+# KEEPER_EXCEPTION: the same insert may succeed later.
+BUSY_CODES = frozenset({
+    159, 202, 203, 209, 210, 225, 236, 241, 242, 243, 252, 285, 286, 319, 394, 439, 745, 999,
+})  # fmt: skip
+BUSY_STATUSES = frozenset({408, 425, 429})  # and all from 500 on
+# CANNOT_PARSE_TEXT, CANNOT_PARSE_INPUT_ASSERTION_FAILED, CANNOT_READ_ALL_DATA, CANNOT_PARSE_DATE,
+# CANNOT_PARSE_DATETIME, ARGUMENT_OUT_OF_BOUND, CANNOT_CONVERT_TYPE, CANNOT_PARSE_NUMBER,
+# INCORRECT_DATA, TOO_LARGE_STRING_SIZE, VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE,
+# CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN, DECIMAL_OVERFLOW, VIOLATED_CONSTRAINT,
+# UNKNOWN_ELEMENT_OF_ENUM: a value of some row is to blame. A table or a column that is not there,
+# or of another type (16, 47, 53, 60, 81), is not among them: no row is better than the others.
+ROW_CODES = frozenset({6, 27, 33, 38, 41, 69, 70, 72, 117, 131, 321, 349, 407, 469, 691})
+TIMEOUT_S = 60
+"""Well below half of `max.poll.interval.ms`, or a slow store would cost the sink its group."""
 INSERT_SETTINGS = {
     "async_insert": 0,  # on by default since 26.3; would acknowledge before the rows are durable
     "insert_deduplicate": 1,
@@ -27,16 +44,23 @@ class StoreBusyError(StoreError):
     """The store cannot answer now: out of reach, overloaded, or of unknown outcome. Try again."""
 
 
+class RowsRefusedError(StoreError):
+    """The store refused an insert for a value in it and kept nothing; other rows may be fine."""
+
+
 class Store:
     """One connection to a database on a ClickHouse server or in chDB.
 
     `dsn` is `http://user:password@host:8123` (https too) or `chdb:///folder`. chDB opens one
     folder a process, for as long as any store of the process has it open; stores on the same
     folder share the data. Calls may come from any thread and are taken one at a time.
-    Every call raises StoreBusyError where a repeat may succeed, else StoreError.
+    Every call raises StoreBusyError where a repeat may succeed, else StoreError. A server that
+    is silent for `timeout_s` is busy: what was asked of it may have been done or not.
     """
 
-    def __init__(self, dsn: str, *, database: str = "plimsoll") -> None:
+    def __init__(
+        self, dsn: str, *, database: str = "plimsoll", timeout_s: float = TIMEOUT_S
+    ) -> None:
         self._lock = threading.Lock()
         try:
             if dsn.startswith("chdb:"):
@@ -44,7 +68,9 @@ class Store:
                     dsn=dsn, settings=dict(EMBEDDED_SETTINGS)
                 )
             else:
-                self._client = clickhouse_connect.get_client(dsn=dsn, autogenerate_session_id=False)
+                self._client = clickhouse_connect.get_client(
+                    dsn=dsn, autogenerate_session_id=False, send_receive_timeout=timeout_s
+                )
             self._client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
         except ClickHouseError as error:
             raise _translated(error) from error
@@ -63,7 +89,7 @@ class Store:
 
         The store keeps the last tokens of a table and skips an insert whose token it knows,
         so a repeat after an unknown outcome is harmless, and a token must never be given to
-        other rows.
+        other rows. RowsRefusedError where a value does not fit: nothing of it is kept then.
         """
         assert token, "an insert without a token cannot be repeated"
         body = block(columns, rows)
@@ -99,8 +125,13 @@ class Store:
 
 
 def _translated(error: ClickHouseError) -> StoreError:
-    code = getattr(error, "code", None)
-    # Without a code it is the network, or a proxy's answer in the server's place.
-    silent = isinstance(error, OperationalError) or type(error) is DatabaseError
-    busy = silent if code is None else code in RETRYABLE_CODES
-    return StoreBusyError(str(error)) if busy else StoreError(str(error))
+    code, text = getattr(error, "code", None), str(error)
+    if code in ROW_CODES:
+        return RowsRefusedError(text)
+    if code is not None:
+        busy = code in BUSY_CODES
+    elif status := re.search(r"HTTP status (\d+)", text):  # a proxy's answer in the server's place
+        busy = int(status[1]) in BUSY_STATUSES or int(status[1]) >= 500
+    else:
+        busy = isinstance(error, OperationalError) or type(error) is DatabaseError
+    return StoreBusyError(text) if busy else StoreError(text)

@@ -5,6 +5,8 @@ bounds of every block are recorded before it is inserted (PENDING) and after (ST
 store itself: it outlives the broker's memory of a consumer group, and not every broker keeps
 metadata beside committed offsets. On assignment a partition goes on behind its last STORED
 block; a block that is PENDING there is read again with its bounds and inserted with its token.
+Of several PENDING with the same beginning the shortest counts: a block is only ever cut shorter,
+where the store refused it whole and kept nothing of it.
 """
 
 from collections.abc import Sequence
@@ -13,8 +15,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from schemas.topics import TOPICS
-from sinks.clickhouse import Delivery, table_name
+from sinks.clickhouse import Delivery
 from sinks.native import NativeColumn, strings
 from sinks.store import Store
 
@@ -23,28 +24,10 @@ PENDING, STORED = "PENDING", "STORED"
 RESUME_SQL = """
 SELECT partition, countIf(state = 'STORED') AS blocks,
     maxIf(last_offset + 1, state = 'STORED') AS next,
-    argMaxIf((first_offset, last_offset, rows, crc), (first_offset, at), state = 'PENDING') AS last
+    argMaxIf((first_offset, last_offset, rows, crc),
+        (first_offset, -toInt64(last_offset)), state = 'PENDING') AS last
 FROM ingest_blocks WHERE topic = {topic:String} AND topic_id = {topic_id:String}
 GROUP BY partition
-"""
-OVERLAPS_SQL = """
-SELECT topic, topic_id, partition, first_offset, behind FROM (
-    SELECT topic, topic_id, partition, first_offset,
-        max(last_offset) OVER (PARTITION BY topic, topic_id, partition
-            ORDER BY first_offset, last_offset ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS behind,
-        row_number() OVER (PARTITION BY topic, topic_id, partition
-            ORDER BY first_offset, last_offset) AS number
-    FROM (SELECT DISTINCT topic, topic_id, partition, first_offset, last_offset
-        FROM ingest_blocks WHERE state = 'STORED'))
-WHERE number > 1 AND first_offset <= behind
-ORDER BY topic, partition, first_offset
-"""
-STORED_ROWS_SQL = """
-SELECT topic, sum(rows - refused) AS rows FROM (
-    SELECT DISTINCT topic, topic_id, partition, first_offset, last_offset, rows, refused
-    FROM ingest_blocks WHERE state = 'STORED')
-GROUP BY topic
 """
 
 
@@ -75,7 +58,7 @@ def mismatch(where: tuple[str, int], intent: Intent, found: str) -> IntentMismat
     """
     return IntentMismatchError(
         f"{where[0]}/{where[1]}: {intent} was on its way into the store, the topic now holds "
-        f"{found}; compare the table with the topic, then delete the PENDING row of ingest_blocks"
+        f"{found}; `plimsoll sink --repair` sees what the table has of it, and closes it"
     )
 
 
@@ -131,24 +114,3 @@ class Watermarks:
         tokens = " ".join([delivery.token for delivery in deliveries])
         token = f"{state}:{sha256(tokens.encode()).hexdigest()}"
         self._store.insert("ingest_blocks", columns, rows=len(blocks), token=token)
-
-
-def anomalies(store: Store) -> list[str]:
-    """What is wrong with the history, a sentence each: stored twice, or missing from a table.
-
-    Gaps between offsets are no anomaly: transactions and compaction leave them.
-    """
-    found = [
-        f"{row['topic']}/{row['partition']}: offset {row['first_offset']} begins a block, but "
-        f"everything to {row['behind']} was stored before"
-        for row in store.query(OVERLAPS_SQL)
-    ]
-    expected = {row["topic"]: int(row["rows"]) for row in store.query(STORED_ROWS_SQL)}
-    for topic in TOPICS:
-        rows = int(store.query(f"SELECT count() AS n FROM {table_name(topic.name)}")[0]["n"])
-        if rows != expected.get(topic.name, 0):
-            found.append(
-                f"{table_name(topic.name)} has {rows} rows, "
-                f"the blocks stored have {expected.get(topic.name, 0)}"
-            )
-    return found

@@ -106,3 +106,11 @@ def tell(status: dict[str, Any]) -> None:
     """In a child: report a line to the parent."""
     sys.stdout.write(json.dumps(status) + "\n")
     sys.stdout.flush()
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

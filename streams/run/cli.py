@@ -4,8 +4,6 @@ import asyncio
 import logging
 import signal
 import sys
-import threading
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +11,15 @@ import click
 
 from streams.base.settings import Settings
 from streams.run.audit_command import audit
-from streams.run.children import end_with_parent, tell
+from streams.run.children import end_with_parent, stop_on_signals, tell
 from streams.run.desk.command import evaluate
 from streams.run.explain_command import explain
 from streams.run.map_command import liquidation_map
 from streams.run.moments import Moment
+from streams.run.sink_command import sink
 from streams.run.soak.command import soak
 
 KAFKA = click.option("--bootstrap", required=True, help="Kafka bootstrap addresses.")
-STATUS_S = 0.2
 AS_CHILD = click.option("--child", is_flag=True, hidden=True)
 
 
@@ -189,54 +187,6 @@ def market(child: bool, bootstrap: str, speed: float, **given: Any) -> None:
 
 @main.command()
 @KAFKA
-@click.option("--dsn", required=True, help="http://host:8123 of a ClickHouse, or chdb:///folder.")
-@click.option(
-    "--keep-days", envvar="PLIMSOLL_KEEP_DAYS", help="Days to keep rows: margin_state=90,prices=400"
-)
-@click.option(
-    "--history-port",
-    type=int,
-    envvar="PLIMSOLL_HISTORY_PORT",
-    help="With chdb://, answer as a ClickHouse server does on this port; 0: a free one.",
-)
-@AS_CHILD
-def sink(
-    child: bool, bootstrap: str, dsn: str, keep_days: str | None, history_port: int | None
-) -> None:
-    """Write every topic's history into ClickHouse until SIGTERM."""
-    from sinks.consumer import run
-    from streams.run.history_door import open_door, prepare
-
-    if child:
-        end_with_parent()
-    stored: Counter[str] = Counter()
-    stop, done = stop_on_signals(), threading.Event()
-
-    def say_how_far() -> None:
-        while not done.wait(STATUS_S):
-            tell({"rows": dict(stored)})
-
-    prepare(dsn, keep_days)
-    teller = threading.Thread(target=say_how_far)
-    teller.start()
-    try:
-        with open_door(dsn, history_port) as address:
-            tell({"history": address})
-            rows = run(
-                bootstrap=bootstrap,
-                dsn=dsn,
-                group="plimsoll-sink",
-                stop=stop,
-                report=lambda table, count: stored.update({table: count}),
-            )
-    finally:
-        done.set()
-        teller.join()
-    tell({"final": rows})
-
-
-@main.command()
-@KAFKA
 @click.option("--partitions", default=8, show_default=True, help="Partitions of account topics.")
 @click.option("--app", default="plimsoll", show_default=True, help="Name of the deployment.")
 @click.option("--replication", default=1, show_default=True, help="Replicas of a new topic.")
@@ -264,18 +214,11 @@ def compile_kernels() -> None:
     warm_up(load_profile("default"))
 
 
-def stop_on_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
-
-
 main.add_command(audit)
 main.add_command(evaluate)
 main.add_command(explain)
 main.add_command(liquidation_map)
+main.add_command(sink)
 main.add_command(soak)
 
 if __name__ == "__main__":

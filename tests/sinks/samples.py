@@ -68,6 +68,12 @@ def block_of(
     )  # fmt: skip
 
 
+def fills(first: int, count: int, partition: int = 3) -> Block:
+    """A block of fills."""
+    made = block_of("fills", "fill", edge_records("fill", count), first=first)
+    return Block("fills", partition, made.offsets, made.keys, made.values, made.timestamps_ms)
+
+
 def stored_records(store: Store, table: str, record: str) -> list[dict[str, Any]]:
     """The records of a table in the order of their partitions and offsets."""
     columns = record_columns(record)

@@ -5,53 +5,28 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
 
-from schemas import record_codec
-from schemas.topics import BY_NAME, TOPICS
-from sinks import consumer, patience
+from schemas.topics import TOPICS
+from sinks import consumer, patience, writer
 from sinks.clickhouse import deliver, table_name
 from sinks.store import Store, StoreBusyError
-from sinks.watermarks import Watermarks, anomalies
+from sinks.verifier import check
+from sinks.watermarks import Watermarks
 from streams.run.broker import EmbeddedBroker
 from streams.run.topics import ensure_topics
+from tests.sinks.carrying import (
+    PARTITIONS,
+    QUICK,
+    all_offsets,
+    carry,
+    encoded,
+    offsets,
+    partitions_of,
+    produce,
+)
 from tests.sinks.samples import edge_records, stored_records
 
 pytestmark = pytest.mark.embedded
-PARTITIONS = 2
-
-
-def produce(bootstrap: str, topic: str, values: list[bytes | None]) -> None:
-    producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0})
-    for place, value in enumerate(values):
-        producer.produce(topic, value, key=b"key", partition=place % _count(topic))
-    assert producer.flush(10) == 0
-
-
-def _count(topic: str) -> int:
-    return 1 if BY_NAME[topic].sharing == "broadcast" else PARTITIONS
-
-
-def encoded(record: str, count: int) -> list[bytes | None]:
-    return [record_codec.encode(record, values) for values in edge_records(record, count)]
-
-
-def carry(broker: EmbeddedBroker, dsn: str, **settings: Any) -> dict[str, int]:
-    """Run the sink until what the topics hold now is stored."""
-    stop = threading.Event()
-    stop.set()
-    return consumer.run(
-        bootstrap=broker.bootstrap, dsn=dsn, group="history", stop=stop, drain_s=20.0, **settings
-    )
-
-
-def offsets(store: Store, table: str) -> list[tuple[int, int]]:
-    rows = store.query(f"SELECT _partition, _offset FROM {table} ORDER BY _partition, _offset")
-    return [(row["_partition"], row["_offset"]) for row in rows]
-
-
-def all_offsets(count: int) -> list[tuple[int, int]]:
-    return [(p, n) for p in range(PARTITIONS) for n in range(count // PARTITIONS)]
 
 
 def test_every_topic_arrives_and_nothing_twice(broker: EmbeddedBroker, dsn: str) -> None:
@@ -69,12 +44,14 @@ def test_every_topic_arrives_and_nothing_twice(broker: EmbeddedBroker, dsn: str)
         for topic in TOPICS:
             records = edge_records(topic.record, 6)
             by_partition = [
-                r for p in range(_count(topic.name)) for r in records[p :: _count(topic.name)]
+                r
+                for p in range(partitions_of(topic.name))
+                for r in records[p :: partitions_of(topic.name)]
             ]
             assert stored_records(store, table_name(topic.name), topic.record) == by_partition
         refused = store.query("SELECT topic, offset FROM sink_refused ORDER BY offset")
         assert [tuple(row.values()) for row in refused] == [("prices", 6), ("prices", 7)]
-        assert anomalies(store) == []
+        assert check(store) == []
 
 
 def test_it_goes_on_while_running_and_drains_at_the_stop(broker: EmbeddedBroker, dsn: str) -> None:
@@ -87,7 +64,7 @@ def test_it_goes_on_while_running_and_drains_at_the_stop(broker: EmbeddedBroker,
         rows.update(
             consumer.run(
                 bootstrap=broker.bootstrap, dsn=dsn, group="history", stop=stop, drain_s=20.0,
-                report=lambda *_: first.set(),
+                security=QUICK, report=lambda *_: first.set(),
             )
         )  # fmt: skip
 
@@ -125,14 +102,14 @@ def test_a_crash_around_an_insert_repeats_exactly_that_block(
     produce(broker.bootstrap, "fills", encoded("fill", 20))
     with monkeypatch.context() as patch:
         crash = failing_once(deliver, before=before, error=RuntimeError("power cut"))
-        patch.setattr(consumer, "deliver", crash)
+        patch.setattr(writer, "deliver", crash)
         with pytest.raises(RuntimeError, match="power cut"):
             carry(broker, dsn)
     produce(broker.bootstrap, "fills", encoded("fill", 20))
     carry(broker, dsn)
     with Store(dsn) as store:
         assert offsets(store, "fills") == all_offsets(40)
-        assert anomalies(store) == []
+        assert check(store) == []
 
 
 def test_a_crash_after_the_rows_and_before_the_record_of_it(
@@ -149,7 +126,7 @@ def test_a_crash_after_the_rows_and_before_the_record_of_it(
     carry(broker, dsn)
     with Store(dsn) as store:
         assert offsets(store, "fills") == all_offsets(40)
-        assert anomalies(store) == []
+        assert check(store) == []
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["refused", "answer lost"])
@@ -159,7 +136,7 @@ def test_a_busy_store_is_waited_for(
     ensure_topics(broker.bootstrap, PARTITIONS)
     produce(broker.bootstrap, "fills", encoded("fill", 20))
     busy = failing_once(deliver, before=before, error=StoreBusyError("later"))
-    monkeypatch.setattr(consumer, "deliver", busy)
+    monkeypatch.setattr(writer, "deliver", busy)
     assert carry(broker, dsn) == {"fills": 20}
     with Store(dsn) as store:
         assert offsets(store, "fills") == all_offsets(20)
@@ -177,10 +154,15 @@ def test_a_store_that_stays_busy_does_not_hold_up_the_stop_and_nothing_is_lost(
         raise StoreBusyError("always")
 
     with monkeypatch.context() as patch:
-        patch.setattr(consumer, "deliver", busy)
+        patch.setattr(writer, "deliver", busy)
         patch.setattr(patience, "LONGEST_WAIT_S", 0.5)
         rows = consumer.run(
-            bootstrap=broker.bootstrap, dsn=dsn, group="history", stop=stop, drain_s=6.0
+            bootstrap=broker.bootstrap,
+            dsn=dsn,
+            group="history",
+            stop=stop,
+            drain_s=6.0,
+            security=QUICK,
         )
     assert rows == {}
     assert carry(broker, dsn) == {"fills": 20}
@@ -194,4 +176,4 @@ def test_a_broker_that_forgot_everything_starts_a_new_history_beside_the_old(dsn
             assert carry(broker, dsn) == {"fills": 20}
     with Store(dsn) as store:
         assert sorted(offsets(store, "fills")) == sorted(all_offsets(20) * 2)
-        assert anomalies(store) == []
+        assert check(store) == []

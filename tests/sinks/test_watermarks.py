@@ -4,10 +4,10 @@ import pytest
 
 from schemas.block import Block
 from sinks.buffers import Buffers
-from sinks.clickhouse import Delivery, deliver
+from sinks.clickhouse import Delivery
 from sinks.store import Store
-from sinks.watermarks import Intent, IntentMismatchError, Resume, Watermarks, anomalies
-from tests.sinks.samples import block_of, edge_records
+from sinks.watermarks import Intent, IntentMismatchError, Resume, Watermarks
+from tests.sinks.samples import fills
 
 
 class Message:
@@ -33,11 +33,6 @@ class Message:
 
     def timestamp(self) -> tuple[int, int]:
         return 1, 1_700_000_000_000
-
-
-def fills(first: int, count: int, partition: int = 3) -> Block:
-    made = block_of("fills", "fill", edge_records("fill", count), first=first)
-    return Block("fills", partition, made.offsets, made.keys, made.values, made.timestamps_ms)
 
 
 def intent_of(delivery: Delivery) -> Intent:
@@ -72,20 +67,17 @@ def test_a_block_on_its_way_is_repeated_first(store: Store) -> None:
 
 
 @pytest.mark.embedded
-def test_the_verifier_finds_overlaps_and_missing_rows(store: Store) -> None:
+def test_a_block_that_was_cut_shorter_is_repeated_as_it_was_cut(store: Store) -> None:
     marks = Watermarks(store)
-    for block in (fills(0, 10), fills(20, 5), fills(30, 2)):
-        deliver(store, Delivery(block, "id"))
-        marks.stored([Delivery(block, "id")], [0])
-    assert anomalies(store) == []
-    overlapping = Delivery(fills(24, 3), "id")
-    deliver(store, overlapping)
-    marks.stored([overlapping], [0])
-    assert anomalies(store) == [
-        "fills/3: offset 24 begins a block, but everything to 24 was stored before"
-    ]
-    marks.stored([Delivery(fills(40, 6), "id")], [1])
-    assert anomalies(store)[1:] == ["fills has 20 rows, the blocks stored have 25"]
+    whole = Delivery(fills(0, 10), "id")
+    first, second = whole.halves()
+    for delivery in (whole, first):
+        marks.intend([delivery])
+    assert marks.resume("fills", "id") == {3: Resume(0, intent_of(first))}
+    marks.stored([first], [0])
+    assert marks.resume("fills", "id") == {3: Resume(5)}
+    marks.intend([second])
+    assert marks.resume("fills", "id") == {3: Resume(5, intent_of(second))}
 
 
 def test_buffers_cut_a_block_a_partition() -> None:
@@ -105,8 +97,20 @@ def test_buffers_cut_where_the_intent_says_and_wait_for_all_of_it() -> None:
     assert [block.partition for block in buffers.cut()] == [1]
     buffers.add([Message(0, 8), Message(0, 9)])
     assert [block.offsets.tolist() for block in buffers.cut()] == [[5, 6, 8]]
-    buffers.settled(("fills", 0))
+    buffers.settled(Delivery(fills(5, 3, partition=0), "id"))
+    assert buffers.intent(("fills", 0)) is not None, "only a part of it is stored"
+    buffers.settled(Delivery(fills(5, 4, partition=0), "id"))
     assert [block.offsets.tolist() for block in buffers.cut()] == [[9]]
+
+
+def test_buffers_leave_alone_what_is_on_its_way() -> None:
+    buffers = Buffers()
+    buffers.add([Message(0, 5, b"12345"), Message(1, 1, b"")])
+    assert buffers.largest == 5
+    assert [block.partition for block in buffers.cut([("fills", 0)])] == [1]
+    assert (buffers.rows, buffers.topics, buffers.largest) == (1, {"fills"}, 5)
+    assert [block.partition for block in buffers.cut()] == [0]
+    assert (buffers.topics, buffers.largest) == (frozenset(), 0)
 
 
 def test_an_intent_whose_records_are_gone_stops_the_sink() -> None:
@@ -120,7 +124,7 @@ def test_an_intent_whose_records_are_gone_stops_the_sink() -> None:
 def test_an_intent_whose_records_changed_stops_the_sink() -> None:
     delivery = Delivery(fills(0, 4), "id")
     intent_of(delivery).check(delivery)
-    with pytest.raises(IntentMismatchError, match="PENDING"):
+    with pytest.raises(IntentMismatchError, match="the topic now holds"):
         intent_of(Delivery(fills(0, 5), "id")).check(delivery)
     other = Block("fills", 3, delivery.block.offsets, delivery.block.keys,
                   [b"x"] * 4, delivery.block.timestamps_ms)  # fmt: skip

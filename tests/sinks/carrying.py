@@ -1,7 +1,7 @@
 """Records onto a broker, and the sink run until it has carried them."""
 
 import threading
-from typing import Any
+from typing import Any, Protocol
 
 from confluent_kafka import Producer
 
@@ -9,12 +9,18 @@ from schemas import record_codec
 from schemas.topics import BY_NAME
 from sinks import consumer
 from sinks.store import Store
-from streams.run.broker import EmbeddedBroker
 from tests.sinks.samples import edge_records
 
 PARTITIONS = 2
 QUICK = {"session.timeout.ms": "2000", "heartbeat.interval.ms": "300"}
 """The embedded broker holds a joining group for half of its session."""
+PATIENCE_S = 60.0
+
+
+class Broker(Protocol):
+    """Whatever can be reached."""
+
+    bootstrap: str
 
 
 def produce(bootstrap: str, topic: str, values: list[bytes | None]) -> None:
@@ -32,7 +38,7 @@ def encoded(record: str, count: int) -> list[bytes | None]:
     return [record_codec.encode(record, values) for values in edge_records(record, count)]
 
 
-def carry(broker: EmbeddedBroker, dsn: str, **settings: Any) -> dict[str, int]:
+def carry(broker: Broker, dsn: str, **settings: Any) -> dict[str, int]:
     """Run the sink until what the topics hold now is stored."""
     stop = threading.Event()
     stop.set()
@@ -49,3 +55,36 @@ def offsets(store: Store, table: str) -> list[tuple[int, int]]:
 
 def all_offsets(count: int) -> list[tuple[int, int]]:
     return [(p, n) for p in range(PARTITIONS) for n in range(count // PARTITIONS)]
+
+
+class Running:
+    """The sink in a thread; `await_rows` waits until a table has had so many."""
+
+    def __init__(self, broker: Broker, dsn: str) -> None:
+        self.rows: dict[str, int] = {}
+        self._stop, self._news = threading.Event(), threading.Condition()
+        self._thread = threading.Thread(target=self._run, args=(broker, dsn), daemon=True)
+
+    def __enter__(self) -> "Running":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(PATIENCE_S)
+
+    def _run(self, broker: Broker, dsn: str) -> None:
+        consumer.run(
+            bootstrap=broker.bootstrap, dsn=dsn, group="history", stop=self._stop, drain_s=20.0,
+            security=QUICK, report=self._report,
+        )  # fmt: skip
+
+    def _report(self, table: str, rows: int) -> None:
+        with self._news:
+            self.rows[table] = self.rows.get(table, 0) + rows
+            self._news.notify_all()
+
+    def await_rows(self, table: str, rows: int) -> None:
+        with self._news:
+            there = self._news.wait_for(lambda: self.rows.get(table, 0) >= rows, PATIENCE_S)
+            assert there, self.rows

@@ -1,0 +1,58 @@
+"""SIGKILL behind every step of the sink: the next one leaves each record stored once."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from schemas.topics import TOPICS
+from sinks.clickhouse import table_name
+from sinks.store import Store
+from sinks.verifier import check
+from streams.run.broker import EmbeddedBroker
+from streams.run.topics import ensure_topics
+from tests.contracts.http_front import HttpFront
+from tests.sinks.carrying import PARTITIONS, carry, encoded, produce
+from tests.sinks.crashing import STEPS
+
+pytestmark = pytest.mark.embedded
+RECORDS = 6
+POINTS = [(step, 1) for step in STEPS] + [("3 inserted", len(TOPICS))]
+"""Steps, and behind which of the blocks that are on their way together."""
+
+
+@pytest.fixture(params=["chdb", "http"])
+def crash_dsn(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "chdb":
+        yield f"chdb://{tmp_path / 'history'}"
+        return
+    front = HttpFront(tmp_path / "front")
+    yield front.dsn
+    front.close()
+
+
+def test_a_kill_behind_any_step_leaves_every_record_once(
+    broker: EmbeddedBroker, crash_dsn: str
+) -> None:
+    ensure_topics(broker.bootstrap, PARTITIONS)
+    for step, times in POINTS:
+        for topic in TOPICS:
+            produce(broker.bootstrap, topic.name, [*encoded(topic.record, RECORDS), b"no record"])
+        arguments = [broker.bootstrap, crash_dsn, step, str(times)]
+        killed = subprocess.run(
+            [sys.executable, "-m", "tests.sinks.crashing", *arguments], timeout=60, check=False
+        )
+        assert killed.returncode == -signal.SIGKILL, f"it was not killed behind {step}"
+    carry(broker, crash_dsn)
+    with Store(crash_dsn) as store:
+        assert check(store) == []
+        for topic in TOPICS:
+            rows = store.query(f"SELECT count() AS n FROM {table_name(topic.name)}")
+            assert rows == [{"n": RECORDS * len(POINTS)}], topic.name
+        refused = store.query("SELECT topic, count() AS n FROM sink_refused GROUP BY topic")
+        assert {row["topic"]: row["n"] for row in refused} == {
+            topic.name: len(POINTS) for topic in TOPICS
+        }

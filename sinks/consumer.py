@@ -11,8 +11,9 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from schemas.topics import TOPICS
 from sinks.broker import TIMEOUT_S, admin_client, end_offsets, settings_of, topic_ids
 from sinks.buffers import Buffers
-from sinks.clickhouse import REFUSED_TABLE, Delivery, create_tables, table_name
+from sinks.clickhouse import REFUSED_TABLE, Delivery, table_name
 from sinks.patience import Patience, waits_s
+from sinks.schema import create_tables
 from sinks.store import Store, StoreBusyError
 from sinks.watermarks import Resume, Watermarks
 from sinks.writer import Stored, Writer
@@ -42,6 +43,7 @@ def run(
     security: Mapping[str, str] | None = None,
     drain_s: float = DRAIN_S,
     database: str = "plimsoll",
+    keep_days: Mapping[str, int] | None = None,
 ) -> dict[str, int]:
     """Carry records from the topics into the store until `stop`, then drain and leave.
 
@@ -52,6 +54,7 @@ def run(
     group : the consumer group. Its members share the partitions; its committed offsets show the
         lag to monitors, but where a partition goes on is read from the store.
     report : called as (table, rows) for each block stored.
+    keep_days : as `sinks.schema.create_tables` takes it.
     drain_s : how long to go on, after `stop`, until what the topics held then is stored.
 
     Returns the rows written, by table. Raises StoreError where the store refuses, KafkaException
@@ -59,7 +62,7 @@ def run(
     record is stored, or is read again by the next run; none is stored twice.
     """
     patience = Patience(stop, drain_s)
-    store = _opened(dsn, database, patience)
+    store = _opened(dsn, database, keep_days, patience)
     if store is None:
         return {}
     with store:
@@ -74,12 +77,14 @@ def run(
         return sink.rows
 
 
-def _opened(dsn: str, database: str, patience: Patience) -> Store | None:
+def _opened(
+    dsn: str, database: str, keep_days: Mapping[str, int] | None, patience: Patience
+) -> Store | None:
     """The store with all tables, as soon as it answers; None where the time to stop comes first."""
     for wait_s in waits_s():
         try:
             store = Store(dsn, database=database)
-            create_tables(store)
+            create_tables(store, keep_days)
         except StoreBusyError as error:
             log.warning("no store yet, again in %.1f s: %s", wait_s, error)
         else:

@@ -1,4 +1,4 @@
-"""What the sink's process does for the history beside writing it: its schema, and its door."""
+"""The door that the sink's process opens in front of the history it writes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,23 +6,8 @@ from contextlib import contextmanager
 import click
 
 from sinks.door import Door
-from sinks.schema import create_tables, keep_days_of
-from sinks.store import Store, StoreError
 
 EMBEDDED = "chdb://"
-
-
-def prepare(dsn: str, keep: str | None) -> None:
-    """Bring the tables to this release's state; ClickException where that must not be.
-
-    `keep` is `table=days,...`, how long rows are kept; None leaves it as it is.
-    """
-    try:
-        keep_days = None if keep is None else keep_days_of(keep)
-        with Store(dsn) as store:
-            create_tables(store, keep_days)
-    except (StoreError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
 
 
 @contextmanager

@@ -45,13 +45,21 @@ class Properties(click.ParamType):
     envvar="PLIMSOLL_DSN",
     help="http://user:password@host:8123 of a ClickHouse (https too), or chdb:///folder.",
 )
-@click.option("--database", default="plimsoll", show_default=True, help="Database of the history.")
 @click.option("--group", default=GROUP, show_default=True, help="Consumer group; sinks share it.")
 @click.option(
     "--kafka-config",
     type=Properties(),
     default={},
     help="File of librdkafka's settings, name=value, such as security.protocol and sasl.*.",
+)
+@click.option(
+    "--keep-days", envvar="PLIMSOLL_KEEP_DAYS", help="Days to keep rows: margin_state=90,prices=400"
+)
+@click.option(
+    "--history-port",
+    type=int,
+    envvar="PLIMSOLL_HISTORY_PORT",
+    help="With chdb://, answer as a ClickHouse server does on this port; 0: a free one.",
 )
 @click.option("--drain-s", default=5.0, show_default=True, help="Seconds to finish in, at SIGTERM.")
 @click.option("--check", is_flag=True, help="Check the history; exit status 1 where it is wrong.")
@@ -79,15 +87,27 @@ def sink(
             raise click.UsageError("--bootstrap is missing: which Kafka?")
         else:
             _carry(bootstrap, dsn, child=child, **given)
-    except (StoreError, IntentMismatchError, KafkaException) as error:
+    except (StoreError, IntentMismatchError, KafkaException, ValueError) as error:
         raise click.ClickException(f"{type(error).__name__}: {error}") from error
 
 
-def _carry(bootstrap: str, dsn: str, *, child: bool, kafka_config: Any, **given: Any) -> None:
+def _carry(
+    bootstrap: str,
+    dsn: str,
+    *,
+    child: bool,
+    keep_days: str | None,
+    history_port: int | None,
+    kafka_config: dict[str, str],
+    **given: Any,
+) -> None:
     from sinks.consumer import run
+    from sinks.schema import keep_days_of
+    from streams.run.history_door import open_door
 
     if child:
         end_with_parent()
+    keep = None if keep_days is None else keep_days_of(keep_days)
     stored: Counter[str] = Counter()
     stop, done = stop_on_signals(), threading.Event()
 
@@ -102,14 +122,18 @@ def _carry(bootstrap: str, dsn: str, *, child: bool, kafka_config: Any, **given:
     teller = threading.Thread(target=say_how_far)
     teller.start()
     try:
-        rows = run(
-            bootstrap=bootstrap,
-            dsn=dsn,
-            stop=stop,
-            report=report,
-            security=kafka_config,
-            **given,
-        )
+        with open_door(dsn, history_port) as address:
+            if address is not None:
+                tell({"history": address})
+            rows = run(
+                bootstrap=bootstrap,
+                dsn=dsn,
+                stop=stop,
+                report=report,
+                security=kafka_config,
+                keep_days=keep,
+                **given,
+            )
     finally:
         done.set()
         teller.join()
@@ -117,7 +141,7 @@ def _carry(bootstrap: str, dsn: str, *, child: bool, kafka_config: Any, **given:
 
 
 def _inspect(
-    bootstrap: str | None, dsn: str, *, mend: bool, database: str, group: str, **given: Any
+    bootstrap: str | None, dsn: str, *, mend: bool, group: str, kafka_config: Any, **_: Any
 ) -> None:
     from schemas.topics import TOPICS
     from sinks.broker import admin_client, held_by, settings_of
@@ -126,8 +150,8 @@ def _inspect(
     from sinks.store import Store
     from sinks.verifier import check
 
-    settings = settings_of(bootstrap or "", group, given["kafka_config"])
-    with Store(dsn, database=database) as store:
+    settings = settings_of(bootstrap or "", group, kafka_config)
+    with Store(dsn) as store:
         if mend:
             names = [topic.name for topic in TOPICS]
             for sentence in repair(

@@ -5,6 +5,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -117,8 +118,9 @@ def _answer(
     for name, value in headers.items():
         request.send_header(name, value)
     request.send_header("Content-Length", str(len(body)))
-    request.end_headers()
-    request.wfile.write(body)
+    with suppress(ConnectionError):  # who asked may have gone
+        request.end_headers()
+        request.wfile.write(body)
 
 
 def _reset(request: BaseHTTPRequestHandler) -> None:

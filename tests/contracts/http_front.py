@@ -2,6 +2,7 @@
 
 import tempfile
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -106,5 +107,6 @@ def _send(
     for name, value in headers.items():
         request.send_header(name, value)
     request.send_header("Content-Length", str(len(body)))
-    request.end_headers()
-    request.wfile.write(body)
+    with suppress(ConnectionError):  # who asked may have gone
+        request.end_headers()
+        request.wfile.write(body)

@@ -81,7 +81,7 @@ def test_a_table_of_another_kind_ends_it_with_a_sentence(
     )  # fmt: skip
     assert ended.returncode == 1
     last = ended.stderr.strip().splitlines()[-1]
-    assert last.startswith("Error: StoreError: fills, fills/")
+    assert last.startswith("Error: SchemaDiffersError: ")
     assert "quantity" in last
     assert "Traceback" not in ended.stderr
 

@@ -8,7 +8,7 @@ import pytest
 
 from sinks import patience
 from sinks.clickhouse import Delivery, create_tables
-from sinks.store import Store, StoreBusyError, StoreError
+from sinks.store import TIMEOUT_S, Store, StoreBusyError, StoreError
 from sinks.verifier import check
 from sinks.watermarks import Resume, Watermarks
 from sinks.writer import REFUSED_IN_A_ROW, Writer
@@ -17,7 +17,7 @@ from tests.contracts.http_front import HttpFront
 from tests.sinks.samples import block_of, edge_records, fills
 
 pytestmark = pytest.mark.embedded
-TIMEOUT_S = 1.0
+SHORT_S = 1.0
 FAULTS = ("reset before", "reset after", "503", "429", "silent", "code 159", "late code 159",
           "code 202", "code 241", "code 252")  # fmt: skip
 
@@ -44,17 +44,23 @@ def proxy(front: HttpFront) -> Iterator[FaultProxy]:
 
 @pytest.fixture
 def store(proxy: FaultProxy) -> Iterator[Store]:
-    database = f"history_{uuid.uuid4().hex}"
-    with Store(proxy.dsn, database=database, timeout_s=TIMEOUT_S) as opened:
+    with Store(proxy.dsn, database=f"history_{uuid.uuid4().hex}") as opened:
         create_tables(opened)
         yield opened
 
 
-def deliveries() -> list[Delivery]:
+@pytest.fixture(scope="module")
+def database(front: HttpFront) -> str:
+    with Store(front.dsn, database="history") as opened:
+        create_tables(opened)
+    return "history"
+
+
+def deliveries(topic_id: str) -> list[Delivery]:
     damaged = fills(0, 6)
     damaged.values[4] = b"no fill"
     orders = block_of("orders", "order", edge_records("order", 5))
-    return [Delivery(damaged, "id"), Delivery(fills(0, 4, 1), "id"), Delivery(orders, "id")]
+    return [Delivery(block, topic_id) for block in (damaged, fills(0, 4, 1), orders)]
 
 
 def carry_out(writer: Writer, blocks: list[Delivery]) -> None:
@@ -67,16 +73,22 @@ def carry_out(writer: Writer, blocks: list[Delivery]) -> None:
 @pytest.mark.parametrize("table", ["ingest_blocks", "fills", "sink_refused"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_no_fault_loses_or_doubles_a_record(
-    store: Store, proxy: FaultProxy, fault: str, table: str
+    proxy: FaultProxy, front: HttpFront, database: str, fault: str, table: str
 ) -> None:
+    topic_id = uuid.uuid4().hex
     turns = itertools.count()
     proxy.fault = lambda into: fault if into == table and next(turns) < 2 else None
-    carry_out(Writer(store), deliveries())
+    timeout_s = SHORT_S if fault == "silent" else TIMEOUT_S
+    with Store(proxy.dsn, database=database, timeout_s=timeout_s) as faulty:
+        carry_out(Writer(faulty), deliveries(topic_id))
     assert next(turns) > 2, "the fault did not come about"
-    assert check(store) == []
-    counts = "SELECT (SELECT count() FROM fills), (SELECT count() FROM orders)"
-    assert [tuple(row.values()) for row in store.query(counts)] == [(9, 5)]
-    assert Watermarks(store).resume("fills", "id") == {3: Resume(6), 1: Resume(4)}
+    with Store(front.dsn, database=database) as store:
+        assert check(store) == []
+        assert Watermarks(store).resume("fills", topic_id) == {3: Resume(6), 1: Resume(4)}
+        for name, rows in (("fills", 9), ("orders", 5), ("sink_refused", 1)):
+            assert store.query(f"SELECT count() AS n FROM {name}") == [{"n": rows}]
+            store.create(f"TRUNCATE TABLE {name}")
+        store.create("TRUNCATE TABLE ingest_blocks")
 
 
 def test_a_table_that_is_busy_holds_up_only_its_own_partitions(
@@ -108,7 +120,7 @@ def test_nothing_counts_as_stored_before_it_was_acknowledged(
     writer.take(Delivery(fills(0, 4), "id"))
     while writer.open:
         if writer.advance():
-            stored_after.append(proxy.acknowledged)
+            stored_after.append(proxy.acknowledged[-3:])
     assert stored_after == [["ingest_blocks", "fills", "ingest_blocks"]]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from benchmarks import cascade, failover, fills, guarantee, latency, memory, recovery
+from benchmarks import cascade, failover, fills, guarantee, latency, memory, recovery, sink
 from benchmarks.contender import ContenderFailedError
 from benchmarks.kernels import table as kernels
 from benchmarks.latency import Shape
@@ -22,7 +22,10 @@ RECOVERED = (100_000, 1_000_000)
 """Accounts of the recoveries."""
 SHARE = 0.2
 """Of the accounts, how many break in a run: a crash."""
-PARTS = ("fills", "latency", "cascade", "memory", "kernels", "recovery", "guarantee", "failover")
+PARTS = (
+    "fills", "latency", "cascade", "memory", "kernels", "sink", "recovery", "guarantee", "failover",
+)  # fmt: skip
+SINK_ROWS = 100_000
 ON_KAFKA = {"recovery", "guarantee", "failover"}
 TINY = Shape(ticks_per_s=100.0, calm_s=1.0, fall_s=2.0, hold_s=2.0)
 TINY_CASCADE = Shape(ticks_per_s=100.0, calm_s=1.0, fall_s=1.0, hold_s=8.0, depth_usd=60_000)
@@ -76,6 +79,8 @@ def _measured(part: str, fills_of: tuple[int, int], runs: int, *, tiny: bool) ->
         return memory.measure(SEED, held, tick_s=tick_s, say=click.echo)
     if part == "kernels":
         return kernels.measure(runs=runs, tiny=tiny, say=click.echo)
+    if part == "sink":
+        return sink.measure(SEED, 500 if tiny else SINK_ROWS, runs=runs, say=click.echo)
     return _on_kafka(part, fills_of, runs, tiny=tiny)
 
 

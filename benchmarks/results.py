@@ -21,6 +21,7 @@ from benchmarks.kernels.table import KernelResults, kernel_rows
 from benchmarks.latency import LatencyRun
 from benchmarks.memory import MemoryResult
 from benchmarks.recovery import RecoveryResult
+from benchmarks.sink import SinkResult
 
 MIB = 2**20
 PACKAGES = ("faust-streaming", "polars", "numpy", "fastavro", "confluent-kafka")
@@ -52,6 +53,11 @@ DEFINITIONS = """\
   are published at once) and while prices tick on; its book is compared like that of the fills.
 - Kernels: the arrays are in memory and warm, rows ascend by bucket, results are checked first. A
   plain read is numpy's sum of every column of the same arrays in the same run.
+- Sink: blocks of at most 50,000 records in memory, through every step of the sink but Kafka's: Avro
+  decoded, intent, insert, record of it; HTTP is a small server in Python in front of chDB in the
+  same process. The bare insert is clickhouse-connect's `insert` of the same rows as columns, in the
+  same run, into a table of the same kind, without a token; reading them back is not counted. Values
+  are made: amounts walk, times go on, 2,000 names repeat, arrays have three elements.
 - Recovery: the changelog, written by the worker's own code, holds every account once, as after
   compaction (two or three positions, one or two balances), and the ids of the fills, in 8
   partitions. A new process reads it plainly, consume(10000) to its end, the records thrown away,
@@ -78,6 +84,7 @@ class Results:
     cascade: Sequence[CascadeRun] = ()
     memory: MemoryResult | None = None
     kernels: KernelResults | None = None
+    sink: Sequence[SinkResult] = ()
     recovery: Sequence[RecoveryResult] = ()
     guarantee: GuaranteeResult | None = None
     failover: FailoverResult | None = None
@@ -94,6 +101,7 @@ def rows(results: Results) -> list[Row]:
         table.extend(_memory_rows(results.memory))
     if results.kernels:
         table.extend(kernel_rows(results.kernels))
+    table.extend(_sink_rows(results.sink))
     for result in results.recovery:
         table.extend(_recovery_rows(result))
     if results.guarantee:
@@ -158,6 +166,24 @@ def _memory_rows(memory: MemoryResult) -> list[Row]:
         (f"memory of the worker, {name}", f"{size / MIB:,.0f} MiB", "", load)
         for name, size in (("peak", memory.peak_bytes), ("steady", memory.steady_bytes))
     ]
+
+
+def _sink_rows(results: Sequence[SinkResult]) -> list[Row]:
+    table = []
+    for one in results:
+        of, name = f"{one.rows:,} rows", f"{one.table}, {one.way}"
+        ours, bare = statistics.median(one.sink_per_s), statistics.median(one.bare_per_s)
+        table += [
+            _row(f"rows/s, sink, {name}", one.sink_per_s, "{:,.0f}", of),
+            _row(f"rows/s, bare insert, {name}", one.bare_per_s, "{:,.0f}", of),
+            (f"sink over bare insert, {name}", f"{ours / bare:.2f} x", "", "medians"),
+        ]
+    table += [
+        (f"bytes a row, {one.table}", f"{one.bytes_per_row:.1f}", "", f"{one.rows:,} rows")
+        for one in results
+        if one.way == results[0].way
+    ]
+    return table
 
 
 def _recovery_rows(result: RecoveryResult) -> list[Row]:

@@ -53,7 +53,7 @@ class HttpFront:
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         fields = {k: v[0] for k, v in parse_qs(urlsplit(request.path).query).items()}
-        body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
+        body = _body(request)
         insert = body.startswith(b"INSERT INTO")
         fault = self.faults.pop(0) if insert and self.faults else None
         if fault == "refuse":
@@ -98,6 +98,17 @@ class HttpFront:
 
     def _use(self, fields: dict[str, str]) -> None:
         self._connection.query(f"USE `{fields.get('database', 'default')}`")
+
+
+def _body(request: BaseHTTPRequestHandler) -> bytes:
+    if request.headers.get("Transfer-Encoding") != "chunked":
+        return request.rfile.read(int(request.headers.get("Content-Length", 0)))
+    chunks = []
+    while size := int(request.rfile.readline(), 16):
+        chunks.append(request.rfile.read(size))
+        request.rfile.readline()
+    request.rfile.readline()
+    return b"".join(chunks)
 
 
 def _send(

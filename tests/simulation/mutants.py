@@ -11,7 +11,6 @@ from streams.processors import deleveraging
 from streams.processors.cycle import Cycle
 from streams.processors.shards import Shards
 from streams.state import apply_transfers, changelog, partition_log
-from streams.state.ledger import Ledger
 from streams.state.partition_log import PartitionLog
 from streams.transport.transaction import Journal, Record
 from tests.simulation.faults import FakeJournal
@@ -93,15 +92,6 @@ def outputs_are_sent_outside_the_transaction(patch: Patch) -> None:
     patch.setattr(FakeBroker, "produce", sent)
 
 
-def awaited_legs_are_not_brought_back(patch: Patch) -> None:
-    restore = Ledger.restore_waterfall
-
-    def forgetful(self: Ledger, partition: int, state: Mapping[str, Any]) -> None:
-        restore(self, partition, {**state, "awaited": {}})
-
-    patch.setattr(Ledger, "restore_waterfall", forgetful)
-
-
 def nothing_is_returned(patch: Patch) -> None:
     patch.setattr(Cycle, "_back", lambda *_: [])
 
@@ -126,7 +116,6 @@ MUTANTS: dict[Callable[[Patch], None], str] = {
     readers_see_what_is_not_committed: "is there 2 times|ChangelogError",
     the_changelog_is_read_before_the_old_owner_is_shut_out: "is there 2 times|ChangelogError",
     outputs_are_sent_outside_the_transaction: "is there 2 times",
-    awaited_legs_are_not_brought_back: "was read|is there 2 times",
     nothing_is_returned: "positions|nobody has taken",
     whoever_is_asked_takes_it: "taken: ",
     winners_give_a_unit_too_much: "winners give",

@@ -16,12 +16,17 @@ from tests.simulation.world import World
 SEEDS = 400
 SEEDS_A_MUTANT = 60
 SCENARIOS = {
-    "a zombie is fenced": 2,
-    "crash before acknowledgement": 18,
-    "crash taking over another of 2": 9,
-    "crash between commits, the first with legs of a takeover": 45,
-    "a record sent again across a restart": 2,
-    "a contract is settled": 11,
+    "a zombie is fenced": 0,
+    "crash before acknowledgement": 17,
+    "crash taking over another of 2": 7,
+    "crash between commits, the first with legs of TAKEOVER": 32,
+    "a record sent again across a restart": 0,
+    "a contract is settled": 1,
+    "a winner takes over": 4,
+    "a leg is returned": 5,
+    "a loss is socialised": 36,
+    "an auction is awarded": 10,
+    "a penalty is swept": 106,
 }
 """What happened in a world -> a seed of it; another one is told by `--seeds`, see `seeds.py`."""
 

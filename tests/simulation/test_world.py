@@ -82,3 +82,5 @@ def findings_of(world: World) -> str:
         return " ".join(world.run().findings)
     except ChangelogError as error:  # nobody can take over any more
         return f"ChangelogError: {error}"
+    except KeyError as error:  # a transaction is ended that is not open any more
+        return f"the world ended: {error!r}"

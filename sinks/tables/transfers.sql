@@ -13,6 +13,8 @@ CREATE TABLE IF NOT EXISTS transfers (
     instrument_id LowCardinality(Nullable(String)) CODEC(ZSTD(1)) COMMENT 'position that moves',
     quantity Decimal64(8) CODEC(T64, ZSTD(1)) COMMENT 'signed contracts (exact, 8 decimals)',
     cost Decimal64(8) CODEC(T64, ZSTD(1)) COMMENT 'signed cost (exact, 8 decimals)',
+    more Int64 CODEC(T64, ZSTD(1))
+        COMMENT 'legs of this transfer for the same account that follow',
     _partition UInt16 CODEC(ZSTD(1)) COMMENT 'partition it was read from',
     _offset UInt64 CODEC(DoubleDelta, ZSTD(1)) COMMENT 'its offset there',
     _ingested_at DateTime64(3, 'UTC') DEFAULT now64(3) CODEC(T64, ZSTD(1))

@@ -30,7 +30,7 @@ def auction_record(view: FundView, auction: Auction, now_us: int, **event: Any) 
         "award_e8": 0,
         **event,
     }
-    name = f"{auction.auction_id}/{event['event']}/{event.get('bid_id', '')}"
+    name = f"{auction.auction_id}/{event['event']}/{auction.awarded_e8()}"
     return Output("auctions", view.account_id, values, name, "", view.partition)
 
 

@@ -1,5 +1,6 @@
 """The legs of a transfer: what leaves one account arrives at another, all in one record set."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -51,6 +52,7 @@ def transfer(ledger: Ledger, cause: Cause, transfer_id: str, legs: list[Leg]) ->
         home = partition_of(leg.account_id, ledger.partitions)
         if leg.account_id[:1] == "@" and home == cause.partition:
             ledger.awaited[home, leg.account_id].add(f"{transfer_id}#{number}")
+    later = Counter(leg.account_id for leg in legs)
     return [
         Output(
             "transfers",
@@ -68,6 +70,7 @@ def transfer(ledger: Ledger, cause: Cause, transfer_id: str, legs: list[Leg]) ->
                 "instrument_id": leg.instrument_id,
                 "quantity_e8": leg.quantity_e8,
                 "cost_e8": leg.cost_e8,
+                "more": _left(later, leg.account_id),
             },
             f"{transfer_id}#{number}",
             cause.source,
@@ -75,3 +78,9 @@ def transfer(ledger: Ledger, cause: Cause, transfer_id: str, legs: list[Leg]) ->
         )
         for number, leg in enumerate(legs)
     ]
+
+
+def _left(later: Counter[str], account_id: str) -> int:
+    """Legs for the account behind this one, the next of those that `later` counts."""
+    later[account_id] -= 1
+    return later[account_id]

@@ -13,7 +13,7 @@ from streams.processors.auctions import Sale, award, close, open_auctions
 from streams.processors.candidates import answer
 from streams.processors.deleveraging import hand_over, socialise
 from streams.processors.fund_records import question
-from streams.processors.fund_view import FundView, Holding, fund_views
+from streams.processors.fund_view import FundView, fund_views
 from streams.processors.outputs import Output
 from streams.processors.slices import Slices
 from streams.state.funds import Fund, Request
@@ -92,7 +92,7 @@ class Waterfall:
             fund.window_us, fund.window_equity_e8 = now_us, view.equity_e8
         cap_e8 = rules.window_cap_e8 or max(fund.window_equity_e8, 0)
         allowance = allowance_e8(view.equity_e8, fund.window_equity_e8, cap_e8)
-        if not view.live:
+        if not view.live or fund.arriving:
             return []
         if fund.requests:
             outputs = self._settle(view, fund, allowance)
@@ -181,6 +181,7 @@ class Waterfall:
         shed = self._sales(view, allowance, all_of_it=False)
         sales = {one.instrument: (one, contracts) for one, contracts in shed}
         deficit = max(-allowance, 0)
+        parts = _parts(view, deficit)
         outputs: list[Output] = []
         for request, told in zip(fund.requests, answers, strict=True):
             records = list(told.values())
@@ -190,7 +191,7 @@ class Waterfall:
                 )
             elif request.instrument in sales:
                 holding, contracts = sales[request.instrument]
-                part = _part(view, holding, deficit)
+                part = parts[request.instrument]
                 wanted = (holding, min(contracts, abs(request.quantity_e8)), part)
                 outputs += hand_over(
                     self._ledger, view, request, wanted, answers=records, now_us=now_us
@@ -214,12 +215,13 @@ class Waterfall:
             self._ledger.book.touch(np.array([view.bucket]))
 
 
-def _part(view: FundView, holding: Holding, deficit: int) -> int:
-    """A position's part of the deficit, by its margin; the parts sum to at most the deficit."""
-    total = sum(one.margin_e8 for one in view.holdings)
-    if len(view.holdings) == 1 or not total:
-        return deficit
-    return deficit * holding.margin_e8 // total
+def _parts(view: FundView, deficit: int) -> dict[str, int]:
+    """The deficit by instrument, in proportion to the margins of the positions, to the unit."""
+    margins = _column(view, "margin_e8").clip(min=1)
+    sums = np.cumsum(margins).tolist()
+    edges = [deficit * one // sums[-1] for one in sums]
+    parts = np.diff([0, *edges]).tolist()
+    return {one.instrument: part for one, part in zip(view.holdings, parts, strict=True)}
 
 
 def _column(view: FundView, name: str) -> Int64s:

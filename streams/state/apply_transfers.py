@@ -17,7 +17,7 @@ from streams.state.entries import (
     refuse_overflow,
     require_fresh,
 )
-from streams.state.ledger import Applied, Ledger, Returned
+from streams.state.ledger import INSURANCE, Applied, Ledger, Returned
 from streams.state.postings import add_positions
 
 TAKEOVER, AUCTION, DELEVERAGE = 1, 2, 3
@@ -52,8 +52,10 @@ def apply_transfers(ledger: Ledger, block: Block, columns: Columns) -> Applied:
     ids = [f"{name}#{leg}" for name, leg in zip(data["transfer_id"], data["leg"], strict=True)]
     recent = ledger.recent_ids("transfers", partition)
     hashed = require_fresh(recent, admission, ids)
-    for name, one in zip(data["account_id"], ids, strict=True):
+    for row, (name, one) in enumerate(zip(data["account_id"], ids, strict=True)):
         ledger.read_back(partition, name, one)
+        if name.startswith(INSURANCE):
+            ledger.arrives(name, data["transfer_id"][row], int(data["more"][row]))
     rows = np.flatnonzero(admission.ok)
     buckets, _ = bucket_rows(
         ledger, partition, [data["account_id"][r] for r in rows.tolist()], isolated[rows]

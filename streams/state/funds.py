@@ -55,6 +55,8 @@ class Fund:
 
     window_us: int = 0
     window_equity_e8: int = 0
+    arriving: list[str] = field(default_factory=list)
+    """Transfers of which it has read a part: until the rest is there it does not know its worth."""
     told_e8: int | None = None
     """The balance of which `insurance-fund` tells."""
     number: int = 0

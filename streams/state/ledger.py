@@ -219,6 +219,14 @@ class Ledger:
     def home(self, account_id: str) -> int:
         return partition_of(account_id, self.partitions)
 
+    def arrives(self, account_id: str, transfer_id: str, more: int) -> None:
+        """A leg of a transfer to a fund was read, and so many more of it follow."""
+        arriving = self.funds.setdefault(account_id, Fund()).arriving
+        if more and transfer_id not in arriving:
+            arriving.append(transfer_id)
+        elif not more and transfer_id in arriving:
+            arriving.remove(transfer_id)
+
     def waterfall_state(self, partition: int) -> dict[str, Any]:
         """What funds and slices of a partition have under way, in JSON."""
         funds = {name: one for name, one in self.funds.items() if self.home(name) == partition}

@@ -4,7 +4,8 @@ import pytest
 
 from schemas.units import E8
 from streams.processors.waterfall import FundRules
-from tests.streams.processors.venue import FUND, Venue
+from streams.state.partition_log import Image
+from tests.streams.processors.venue import FUND, PARTITIONS, Venue
 from tests.streams.state.exchange import instrument, risk_params
 
 
@@ -205,3 +206,50 @@ def test_a_hedged_leg_is_asked_after_one_that_is_not():
     crash(venue, fund=880)  # it can carry most of it
     handed = [leg for leg in venue.told["transfers"] if leg["kind"] == "DELEVERAGE"]
     assert {leg["account_id"] for leg in handed} == {FUND, "carol"}
+
+
+def test_a_fund_waits_for_all_that_a_takeover_brings():
+    """With the loss alone it would look ruined, and winners would pay for it."""
+    venue = Venue()
+
+    def hold_back() -> None:
+        legs = [one for one in venue.unread if one[1].get("kind") == "TAKEOVER"]
+        late.extend(one for one in legs if one[1]["account_id"] == FUND and one[1]["asset"])
+        venue.unread = [one for one in venue.unread if one not in late]
+
+    late: list[tuple[str, dict[str, object]]] = []
+    venue.require_conserved = lambda: None  # legs are held back
+    venue.meanwhile = hold_back
+    crash(venue, fund=500)
+    assert late
+    assert venue.quantity(FUND) == 1
+    assert not venue.told["deleveraging"]
+    venue.meanwhile = lambda: None
+    for topic, record in late:
+        venue.send(topic, record)
+    del venue.require_conserved
+    venue.tick(47_500, 20)
+    assert venue.equity(FUND, 47_500) == 0
+    assert venue.equity("bob", 47_500) == 30_000 + 0.75 * 2_500
+
+
+@pytest.mark.parametrize("fund", [0, 800])
+def test_a_worker_that_takes_over_goes_on_where_the_fund_was(fund):
+    """Every turn a new worker, from the changelog alone, with legs unread and answers lost."""
+    whole, split = Venue(), Venue()
+    images = {number: Image() for number in range(PARTITIONS)}
+
+    def restart() -> None:
+        ends = {number: split.cycle.ends(number) for number in range(PARTITIONS)}
+        for number, pairs in split.cycle.log.records(ends).items():
+            images[number].take(pairs)
+            split.cycle.take_partition(number, images[number].records)
+
+    split.meanwhile = restart
+    for venue in (whole, split):
+        crash(venue, fund=fund)
+        venue.tick(47_500, 40)
+    assert split.kinds() == whole.kinds()
+    assert split.balances() == whole.balances()
+    assert split.positions() == whole.positions()
+    assert not any(split.cycle.ledger.awaited.values())

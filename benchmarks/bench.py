@@ -25,7 +25,7 @@ SHARE = 0.2
 PARTS = (
     "fills", "latency", "cascade", "memory", "kernels", "sink", "recovery", "guarantee", "failover",
 )  # fmt: skip
-SINK_ROWS = 100_000
+SINK_ROWS = 50_000
 ON_KAFKA = {"recovery", "guarantee", "failover"}
 TINY = Shape(ticks_per_s=100.0, calm_s=1.0, fall_s=2.0, hold_s=2.0)
 TINY_CASCADE = Shape(ticks_per_s=100.0, calm_s=1.0, fall_s=1.0, hold_s=8.0, depth_usd=60_000)

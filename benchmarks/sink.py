@@ -54,10 +54,15 @@ def measure(seed: int, rows: int, *, runs: int, say: Say) -> list[SinkResult]:
         for run in range(runs):
             say(f"sink: {rows:,} rows of {len(TOPICS)} tables, {way}, run {run + 1}")
             with tempfile.TemporaryDirectory() as folder, _way_in(way, Path(folder)) as dsn:
+                with Store(dsn) as store:
+                    create_tables(store)
                 for topic in TOPICS:
                     result = SinkResult(way, table_name(topic), rows)
                     result = results.setdefault((way, topic), result)
                     _run(dsn, blocks[topic], result)
+                with Store(dsn) as store:
+                    if findings := check(store):
+                        raise ContenderFailedError(f"the history is not whole: {findings[0]}")
     return list(results.values())
 
 
@@ -75,15 +80,12 @@ def _way_in(way: str, folder: Path) -> Iterator[str]:
 
 def _run(dsn: str, blocks: list[Block], result: SinkResult) -> None:
     with Store(dsn) as ours:
-        create_tables(ours)
         writer, began = Writer(ours), time.perf_counter()
         for block in blocks:
             writer.take(Delivery(block, "benchmark"))
             while writer.open:
                 writer.advance()
         result.sink_per_s.append(result.rows / (time.perf_counter() - began))
-        if findings := check(ours):
-            raise ContenderFailedError(f"the history is not whole: {findings[0]}")
         result.bare_per_s.append(result.rows / _bare(dsn, result))
         result.bytes_per_row = _bytes_per_row(ours, result.table)
 

@@ -19,6 +19,14 @@ def test_tiny_run_on_the_embedded_broker_measures_and_checks(tmp_path: Path) -> 
     assert "digest of the book after all fills: `" in text
 
 
+@pytest.mark.embedded
+def test_tiny_run_of_the_sink_measures_and_checks(tmp_path: Path) -> None:
+    text = _page(tmp_path, "sink")
+    for row in ("rows/s, sink, fills, chDB", "rows/s, bare insert, prices, HTTP",
+                "sink over bare insert, margin_state, HTTP", "bytes a row, margin_state"):  # fmt: skip
+        assert f"| {row}" in text
+
+
 @pytest.mark.kafka
 def test_tiny_run_on_kafka_measures_and_checks(tmp_path: Path) -> None:
     need_brokers()

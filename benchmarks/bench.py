@@ -83,6 +83,10 @@ def _on_one_machine(part: str, runs: int, *, tiny: bool) -> Any:
         return memory.measure(SEED, held, tick_s=tick_s, say=click.echo)
     if part == "kernels":
         return kernels.measure(runs=runs, tiny=tiny, say=click.echo)
+    return _of_records(part, fills_of, runs, tiny=tiny)
+
+
+def _of_records(part: str, fills_of: tuple[int, int], runs: int, *, tiny: bool) -> Any:
     if part == "sink":
         return sink.measure(SEED, 500 if tiny else SINK_ROWS, runs=runs, say=click.echo)
     return None

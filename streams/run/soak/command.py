@@ -29,6 +29,12 @@ from streams.run.soak.faults import FAULTS
 @click.option("--session-timeout-s", default=10, show_default=True, help="Of the workers.")
 @click.option("--cycle-ms", default=50, show_default=True, help="Of the workers.")
 @click.option("--standbys", default=0, show_default=True, help="Warm copies of each partition.")
+@click.option(
+    "--insurance-fund",
+    default=5_000_000,
+    show_default=True,
+    help="USD in the fund of the market, whose prices crash after a minute.",
+)
 @click.option("--summary", type=click.Path(path_type=Path), help="Write the verdict as JSON.")
 def soak(bootstrap: str | None, brokers: int, **given: Any) -> None:
     """Kill, pause and damage everything under load, then audit every account."""

@@ -46,6 +46,7 @@ class Options:
     standbys: int
     cycle_ms: int
     summary: Path | None
+    insurance_fund: int = 5_000_000
 
 
 @dataclass(slots=True)
@@ -97,6 +98,7 @@ class Soak:
                 "restarts": fleet.restarts,
                 "unexpected_ends": fleet.unexpected,
                 "records": dict(findings.counts),
+                "transfers": dict(findings.transfers),
             },
             sentences(findings),
         )
@@ -116,7 +118,8 @@ class Soak:
         market = Child(
             "market",
             ["market", "--bootstrap", self.bootstrap, "--seed", str(options.seed),
-             "--accounts", "300", "--fills-per-s", "100", "--child"],
+             "--accounts", "300", "--fills-per-s", "100", "--child",
+             "--insurance-fund", str(options.insurance_fund)],
             folder / "market.log",
         )  # fmt: skip
         stop = threading.Event()
@@ -207,5 +210,6 @@ class Soak:
         faults = ", ".join(f"{count} {kind}" for kind, count in summary["faults"].items())
         self.say(f"sent {summary['sent']['fills']} fills, {summary['fills_per_s']}/s; {faults}")
         self.say(f"{counted}; {summary['skipped_replays']} replays skipped")
+        self.say("transfers: " + ", ".join(f"{n} {k}" for k, n in summary["transfers"].items()))
         self.say("clean" if clean else f"NOT CLEAN: seed {summary['seed']}")
         return 0 if clean else 1

@@ -74,19 +74,15 @@ def _measured(part: str, fills_of: tuple[int, int], runs: int, *, tiny: bool) ->
     if part == "cascade":
         watched, shape = (100, TINY_CASCADE) if tiny else (LATENCY_ACCOUNTS, cascade.SHAPE)
         return [cascade.measure(SEED, watched, shape=shape, say=click.echo) for _ in range(runs)]
-    return _on_one_machine(part, runs, tiny=tiny) or _on_kafka(part, fills_of, runs, tiny=tiny)
+    return _of_one_process(part, runs, tiny=tiny) or _on_kafka(part, fills_of, runs, tiny=tiny)
 
 
-def _on_one_machine(part: str, runs: int, *, tiny: bool) -> Any:
+def _of_one_process(part: str, runs: int, *, tiny: bool) -> Any:
     if part == "memory":
         held, tick_s = (300, 1.0) if tiny else (MEMORY_ACCOUNTS, 5.0)
         return memory.measure(SEED, held, tick_s=tick_s, say=click.echo)
     if part == "kernels":
         return kernels.measure(runs=runs, tiny=tiny, say=click.echo)
-    return _of_records(part, fills_of, runs, tiny=tiny)
-
-
-def _of_records(part: str, fills_of: tuple[int, int], runs: int, *, tiny: bool) -> Any:
     if part == "sink":
         return sink.measure(SEED, 500 if tiny else SINK_ROWS, runs=runs, say=click.echo)
     return None

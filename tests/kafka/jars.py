@@ -1,4 +1,4 @@
-"""The jars of Apache Kafka, resolved once by Maven and kept in the user's cache."""
+"""The jars that a pom.xml names, Apache Kafka's above all, resolved once and kept in a cache."""
 
 import fcntl
 import hashlib
@@ -17,21 +17,21 @@ class JarsMissingError(RuntimeError):
     """Maven could not bring the jars."""
 
 
-def jars_folder(cache: Path | None = None) -> Path:
+def jars_folder(cache: Path | None = None, pom: Path = POM) -> Path:
     """Where the jars of this very pom.xml belong, resolved or not."""
-    pom = POM.read_bytes()
-    found = re.search(rb"<kafka.version>(.+)</kafka.version>", pom)
-    assert found, f"{POM} names no kafka.version"
+    text = pom.read_bytes()
+    found = re.search(rb"<kafka.version>(.+)</kafka.version>", text)
+    assert found, f"{pom} names no kafka.version"
     cache = cache or Path.home() / ".cache" / "plimsoll"
-    return cache / f"kafka-{found[1].decode()}-{hashlib.sha256(pom).hexdigest()[:8]}"
+    return cache / f"kafka-{found[1].decode()}-{hashlib.sha256(text).hexdigest()[:8]}"
 
 
-def resolve_jars(cache: Path | None = None) -> Path:
+def resolve_jars(cache: Path | None = None, pom: Path = POM) -> Path:
     """The folder of the jars, filled by Maven at the first call; JarsMissingError if it cannot.
 
     The folder appears under its name only when it is whole, and one process at a time fills it.
     """
-    folder = jars_folder(cache)
+    folder = jars_folder(cache, pom)
     if folder.exists():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -40,16 +40,16 @@ def resolve_jars(cache: Path | None = None) -> Path:
         if not folder.exists():
             unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=folder.parent))
             try:
-                _copy_jars(unfinished)
+                _copy_jars(unfinished, pom)
                 unfinished.rename(folder)
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
     return folder
 
 
-def _copy_jars(folder: Path) -> None:
+def _copy_jars(folder: Path, pom: Path) -> None:
     command = [
-        "mvn", "--batch-mode", "--quiet", "-Dstyle.color=never", "--file", str(POM),
+        "mvn", "--batch-mode", "--quiet", "-Dstyle.color=never", "--file", str(pom),
         "dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={folder}",
     ]  # fmt: skip
     try:

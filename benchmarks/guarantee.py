@@ -56,5 +56,4 @@ def _run(load: fills.Load, app: str, transactions: str) -> Guaranteed:
     times = times[times[:, 0] >= timing.first_s]  # before are those that open the journals
     took_ms = (times[:, 1] - times[:, 0]) * 1_000
     p50, p99 = np.percentile(took_ms, (50, 99)).tolist()
-    durable_s = max(timing.last_s, float(times[:, 1].max()))
-    return Guaranteed(timing.fills / (durable_s - timing.first_s), len(times), p50, p99)
+    return Guaranteed(timing.per_s, len(times), p50, p99)

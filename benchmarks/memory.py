@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.contender import ContenderFailedError
+from benchmarks.contender import ContenderFailedError, resident
 from benchmarks.live_worker import live_worker
 from benchmarks.loader import Loader
 from benchmarks.reference import ReferenceBook
@@ -67,13 +67,3 @@ def _produce(bootstrap: str, seed: int, accounts: int) -> tuple[ReferenceBook, d
         loader.send([event])
     loader.flush()
     return book, loader.of("fills")
-
-
-def resident(pid: int) -> tuple[int, int]:
-    """Peak and present resident set of a process, bytes; (0, 0) where there is no /proc."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0, 0
-    kib = {line.split(":")[0]: int(line.split()[1]) for line in lines if line.endswith(" kB")}
-    return kib["VmHWM"] * 1024, kib["VmRSS"] * 1024

@@ -7,9 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
-from benchmarks.contender import settings_of_this_process
+from benchmarks.contender import resident, settings_of_this_process
 from benchmarks.full_book import PARTITIONS, fingerprint, journals, listed_cycle
-from benchmarks.memory import resident
 from streams.processors.shards import Shards
 from streams.run.recovery import Inputs, Recovery
 from streams.run.topics import changelog_topic

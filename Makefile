@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test lint bench docs lock clean
+.PHONY: run test lint bench bench-full docs lock clean
 
 run: $(READY)  ## the whole pipeline on this machine, live
 	@exec $(BIN)/plimsoll up
@@ -16,8 +16,11 @@ lint: $(READY)  ## style, imports, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY)  ## fills and latency, beside plain Faust
-	$(BIN)/python -m benchmarks.bench
+bench: $(READY)  ## fills, side by side with what one would use instead; under five minutes
+	$(BIN)/python -m benchmarks.bench --only peers --fills 100000 --accounts 5000 --runs 1
+
+bench-full: $(READY)  ## every benchmark, five runs each, into benchmarks/RESULTS.md: hours
+	$(BIN)/python -m benchmarks.bench --fills 1000000 --runs 5 --write benchmarks/RESULTS.md
 
 docs: $(READY)  ## generated pages, and the picture of the live view from a real run
 	$(BIN)/python -m docs.generate

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.peers.contenders import PEERS
+from benchmarks.peers.contest import FAUST, OURS, OURS_PLAIN
 from tests.kafka.conftest import need_brokers
 
 
@@ -37,13 +39,32 @@ def test_tiny_run_on_kafka_measures_and_checks(tmp_path: Path) -> None:
     assert "fills/s, worker" not in text, "what was not measured has no row"
 
 
+@pytest.mark.embedded
+def test_tiny_contest_checks_every_contender_that_is_here(tmp_path: Path) -> None:
+    text = _page(tmp_path, "peers")
+    for name in (OURS, OURS_PLAIN, FAUST, *(peer.name for peer in PEERS)):
+        assert f"| {name} | " in text
+    assert "| confluent-kafka loop, exactly once | -" not in text, "it needs nothing of its own"
+    assert (tmp_path / "peers.svg").read_text().startswith("<svg ")
+
+
+@pytest.mark.kafka
+def test_tiny_scaling_checks_the_books_of_one_and_of_two_workers(tmp_path: Path) -> None:
+    need_brokers()
+    text = _page(tmp_path, "scaling")
+    for row in ("fills/s, 1 worker", "fills/s, 2 workers", "fill to its commit, 2 workers, p99",
+                "CPU time a fill, 200 accounts", "CPU time a fill, 2 partitions"):  # fmt: skip
+        assert f"| {row} |" in text
+
+
 def _page(folder: Path, *parts: str) -> str:
     """The page that a tiny run of these parts writes."""
     page = folder / "RESULTS.md"
     chosen = [word for part in parts for word in ("--only", part)]
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.bench", "--tiny", *chosen, "--write", str(page)],
-        capture_output=True, text=True, timeout=240, check=False,
+        [sys.executable, "-m", "benchmarks.bench", "--tiny", "--as-is", *chosen,
+         "--write", str(page)],
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return page.read_text()

@@ -16,7 +16,7 @@ lint: $(READY)  ## style, imports, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY)  ## fills, side by side with what one would use instead; under five minutes
+bench: $(READY)  ## fills, side by side with what one would use instead
 	$(BIN)/python -m benchmarks.bench --only peers --fills 100000 --accounts 5000 --runs 1
 
 bench-full: $(READY)  ## every benchmark, five runs each, into benchmarks/RESULTS.md: hours

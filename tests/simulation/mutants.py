@@ -7,8 +7,7 @@ import pytest
 
 from risk.liquidation.deleveraging import concessions_e8
 from schemas.block import Block, Int64s
-from streams.processors import deleveraging
-from streams.processors.cycle import Cycle
+from streams.processors import cycle, deleveraging
 from streams.processors.shards import Shards
 from streams.state import apply_transfers, changelog, partition_log
 from streams.state.partition_log import PartitionLog
@@ -93,7 +92,7 @@ def outputs_are_sent_outside_the_transaction(patch: Patch) -> None:
 
 
 def nothing_is_returned(patch: Patch) -> None:
-    patch.setattr(Cycle, "_back", lambda *_: [])
+    patch.setattr(cycle, "return_leg", lambda *_: [])
 
 
 def whoever_is_asked_takes_it(patch: Patch) -> None:

@@ -23,9 +23,9 @@ SCENARIOS = {
     "a record sent again across a restart": 0,
     "a contract is settled": 1,
     "a winner takes over": 4,
-    "a leg is returned": 5,
+    "a leg is returned": 4,
     "a loss is socialised": 36,
-    "an auction is awarded": 10,
+    "an auction is awarded": 4,
     "a penalty is swept": 106,
 }
 """What happened in a world -> a seed of it; another one is told by `--seeds`, see `seeds.py`."""

@@ -247,6 +247,7 @@ def test_a_worker_that_takes_over_goes_on_where_the_fund_was(fund):
 
     split.meanwhile = restart
     for venue in (whole, split):
+        venue.slow.extend([[], [], [], []])
         crash(venue, fund=fund)
         venue.tick(47_500, 40)
     assert split.kinds() == whole.kinds()

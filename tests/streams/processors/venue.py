@@ -1,7 +1,8 @@
 """A small exchange whose outputs are read back: one worker, several partitions, no clock."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from schemas.units import E8
@@ -24,6 +25,8 @@ class Venue(Bench):
         self.send("risk-params", risk_params("BTC-PERP", version=2, tiers=flat))
         self.told: dict[str, list[Record]] = defaultdict(list)
         self.unread: list[tuple[str, Record]] = []
+        self.slow: deque[list[tuple[str, Record]]] = deque()
+        """Legs are read as many decisions later than they could be as it has lists."""
         self.meanwhile: Callable[[], None] = lambda: None
         """Happens between a decision and the reading of what it wrote."""
         self._number = 0
@@ -68,6 +71,8 @@ class Venue(Bench):
         self.require_conserved()
         self.meanwhile()
         unread, self.unread = self.unread, []
+        self.slow.append([one for one in unread if one[0] == "transfers"])
+        unread = [one for one in unread if one[0] != "transfers"] + self.slow.popleft()
         for topic, record in unread:
             self.send(topic, record)
         for one in self.cycle.take_outputs():
@@ -87,7 +92,7 @@ class Venue(Bench):
             money[asset] += amount
         for (_, _, instrument), pair in self.positions().items():
             held[instrument] = [a + b for a, b in zip(held[instrument], pair, strict=True)]
-        for topic, leg in self.unread:
+        for topic, leg in [*self.unread, *chain.from_iterable(self.slow)]:
             if topic == "transfers" and leg["asset"]:
                 money[leg["asset"]] += leg["amount_e8"]
             elif topic == "transfers":

@@ -66,9 +66,12 @@ def affordable_insurance_fee(
     """Insurance fee that a liquidation of a value can bear, as a rate, at most `highest`.
 
     share x max(0, release - fee - shortfall / value) / weight, `fee` the liquidator's and `weight`
-    that of a borrow: so the account ends no further down. Source: Drift v2.
+    that of a borrow: so the account ends no further down. A value of 0 bears none.
+    Source: Drift v2.
     """
-    spare = np.maximum(np.subtract(release, fee) - np.divide(shortfall, value), 0)
+    missing, worth = np.broadcast_arrays(np.float64(shortfall), np.float64(value))
+    needed = np.divide(missing, worth, out=np.full(worth.shape, np.inf), where=worth != 0)
+    spare = np.maximum(np.subtract(release, fee) - needed, 0)
     return np.asarray(np.minimum(highest, share * spare / weight))
 
 

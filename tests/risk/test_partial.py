@@ -146,3 +146,7 @@ def test_a_position_is_disposed_of_step_by_step_until_it_is_small_enough_to_go_w
         left -= step.item()
     assert steps == [20, 20, 18, 13, 9, 6, 5, 9]
     assert not partial.disposal_e8(ints([9]), ints([0]), ints([1]), share_ppm=1, depth_ppm=1).any()
+
+
+def test_a_liquidation_of_no_value_bears_no_insurance_fee():
+    assert affordable_insurance_fee([1.0, 0.0], 0.0, 0.05, highest=0.02).tolist() == [0, 0]

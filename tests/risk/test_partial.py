@@ -149,4 +149,4 @@ def test_a_position_is_disposed_of_step_by_step_until_it_is_small_enough_to_go_w
 
 
 def test_a_liquidation_of_no_value_bears_no_insurance_fee():
-    assert affordable_insurance_fee([1.0, 0.0], 0.0, 0.05, highest=0.02).tolist() == [0, 0]
+    assert partial.affordable_insurance_fee([1.0, 0.0], 0.0, 0.05, highest=0.02).tolist() == [0, 0]

@@ -13,7 +13,7 @@ from tests.simulation.mutants import MUTANTS, Patch
 from tests.simulation.seeds import survey
 from tests.simulation.world import World
 
-SEEDS = 400
+SEEDS = 150
 SEEDS_A_MUTANT = 60
 SCENARIOS = {
     "a zombie is fenced": 0,

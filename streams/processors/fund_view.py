@@ -71,7 +71,6 @@ def _view(ledger: Ledger, board: MarkBoard, asset: int, bucket: int) -> FundView
     guard = int(evaluated.guard[0])
     held = evaluated.positions
     margin_e8 = _in_asset(evaluated.position_state.maintenance_margin_e8.tolist(), price_e8)
-    guards = board.guards()
     holdings = tuple(
         Holding(
             number,
@@ -80,7 +79,7 @@ def _view(ledger: Ledger, board: MarkBoard, asset: int, bucket: int) -> FundView
             of_position,
             int(rules.contracts.lot_e8[number]),
             int(board.mark_e8[number]),
-            Guard(int(guards[number])),
+            Guard(int(evaluated.mark_guard[number])),
         )
         for number, quantity_e8, of_position in zip(
             held.instrument.tolist(), held.quantity_e8.tolist(), margin_e8, strict=True

@@ -147,7 +147,6 @@ class Decider:
     def _about(self, evaluated: Evaluated, place: int) -> dict[str, Any]:
         """What every record of a bucket says: whose, which episode, levels and marks."""
         bucket, state, board = int(evaluated.buckets[place]), evaluated.state, self._board
-        guards = board.guards()
         own = evaluated.positions.instrument[evaluated.positions_of(place)]
         driven = self._ledger.rules.terms.underlying[own]
         held = list(dict.fromkeys([*own.tolist(), *driven.tolist()]))
@@ -167,7 +166,7 @@ class Decider:
                 {
                     "instrument_id": self._ledger.rules.instruments[i],
                     "mark_e8": int(board.mark_e8[i]),
-                    "guard": Guard(int(guards[i])).name,
+                    "guard": Guard(int(evaluated.mark_guard[i])).name,
                 }
                 for i in held
             ],

@@ -1,6 +1,7 @@
 """Which buckets to look at, and what they are worth at the board's marks."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,17 +22,18 @@ LARGEST_VALUE = 1e9
 """A position worth more, in the valuation currency, is taken for a wrong mark."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evaluated:
     """Buckets (rows of the book) and their positions (rows of the book) at the marks in force.
 
     `state` and `guard` are by bucket; `position_rows`, `positions` and `position_state` by
-    position, whose bucket is a place in `buckets`.
+    position, whose bucket is a place in `buckets`; `mark_guard` by instrument.
     """
 
     buckets: Int64s
     state: MarginState
     guard: NDArray[np.int8]
+    mark_guard: NDArray[np.int8]
     position_rows: Int64s
     positions: Positions
     position_state: PositionState
@@ -48,7 +50,15 @@ class Evaluated:
 
     def positions_of(self, place: int) -> Int64s:
         """Places of the positions of the bucket at this place."""
-        return np.flatnonzero(self.positions.bucket == place)
+        order, first = self._by_bucket
+        return order[first[place] : first[place + 1]]
+
+    @cached_property
+    def _by_bucket(self) -> tuple[Int64s, Int64s]:
+        """Places of positions in order of their buckets, and where each bucket's begin [N + 1]."""
+        order = np.argsort(self.positions.bucket, kind="stable")
+        buckets = np.arange(len(self.buckets) + 1)
+        return order, np.searchsorted(self.positions.bucket[order], buckets)
 
 
 def buckets_to_evaluate(ledger: Ledger, changed: Bools, touched: Int64s) -> Int64s:
@@ -109,7 +119,8 @@ def evaluate(ledger: Ledger, board: MarkBoard, buckets: Int64s) -> Evaluated:
     market = Market(board.mark_e8, board.index_e8, board.volatility, board.clock_us, pricer)
     evaluation = evaluate_book(of_buckets, market, in_force, rules.terms, ledger.profile)
     guard = np.zeros(len(buckets), np.int8)
-    by_instrument = _guards(ledger, board)
+    mark_guard = board.guards()
+    by_instrument = _guards(ledger, mark_guard)
     by_asset = _asset_guards(ledger, by_instrument)
     guard[place[positions["bucket"][unmarked]]] = Guard.STALE
     np.maximum.at(guard, position_bucket, by_instrument[instruments])
@@ -119,6 +130,7 @@ def evaluate(ledger: Ledger, board: MarkBoard, buckets: Int64s) -> Evaluated:
         buckets,
         evaluation.state,
         guard,
+        mark_guard,
         held,
         open_positions,
         evaluation.positions,
@@ -177,12 +189,12 @@ def _valued(ledger: Ledger, board: MarkBoard, prices_e8: Int64s, rows: Int64s) -
     return valued
 
 
-def _guards(ledger: Ledger, board: MarkBoard) -> NDArray[np.int8]:
+def _guards(ledger: Ledger, guards: NDArray[np.int8]) -> NDArray[np.int8]:
     """int8[I]: guards of the marks, of an option the worse of its own and its underlying's.
 
     An instrument without margin tiers cannot be decided upon; options need none.
     """
-    rules, guards = ledger.rules, board.guards()
+    rules = ledger.rules
     guards = np.maximum(guards, guards[rules.terms.underlying])
     known = rules.tiers.known | (rules.terms.side != 0)
     return np.where(known, guards, Guard.STALE).astype(np.int8)

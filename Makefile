@@ -9,7 +9,7 @@ run: $(READY)  ## the whole pipeline on this machine, live
 	@exec $(BIN)/plimsoll up
 
 test: $(READY)  ## all tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 lint: $(READY)  ## style, imports, types
 	$(BIN)/ruff check .

@@ -6,9 +6,9 @@ from typing import Any
 from streams.market.books import Books
 from streams.market.depth import Depth
 from streams.market.events import Event
-from streams.market.exact import floor_to
 from streams.market.listings import Catalogue
-from streams.market.tape import Tape, Trade
+from streams.market.taker import Taker, Want
+from streams.market.tape import Tape
 
 INFORMATION = frozenset({"CANCEL_ORDERS", "AUCTION", "DELEVERAGE", "COMPLETED", "ABORTED"})
 """Actions that ask the exchange for nothing here: it keeps no resting orders of accounts."""
@@ -28,11 +28,9 @@ class Execution:
     ) -> None:
         self._listings = catalogue.listings
         self._books = books
-        self._depth = depth
-        self._tape = tape
+        self._taker = Taker(depth, tape, makers)
         self._makers = makers
         self._seen: set[str] = set()
-        self._filled = 0
 
     def execute(
         self, order: Mapping[str, Any], now_us: int, indices_e8: Mapping[str, int]
@@ -58,27 +56,12 @@ class Execution:
         buys = order["side"] == "BUY"
         if held_e8 == 0 or buys == (held_e8 > 0) or account_id in self._makers:
             return ()
-        sweep = self._depth.sweep(
-            listing,
-            indices_e8[listing.instrument_id],
-            now_us,
-            buys=buys,
-            quantity_e8=floor_to(min(order["quantity_e8"], abs(held_e8)), listing.lot_e8),
+        want = Want(
+            account_id,
+            bucket,
+            buys,
+            quantity_e8=min(order["quantity_e8"], abs(held_e8)),
             limit_e8=order["limit_price_e8"],
+            liquidation_id=order["liquidation_id"],
         )
-        if sweep is None:
-            return ()
-        self._filled += 1
-        return self._tape.print(
-            now_us,
-            listing,
-            Trade(
-                account_id=account_id,
-                maker_id=self._makers[self._filled % len(self._makers)],
-                bucket=bucket,
-                buys=buys,
-                quantity_e8=sweep.quantity_e8,
-                price_e8=sweep.price_e8,
-                liquidation_id=order["liquidation_id"],
-            ),
-        )
+        return self._taker.take(want, listing, indices_e8[listing.instrument_id], now_us)

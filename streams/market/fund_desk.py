@@ -7,10 +7,10 @@ from schemas.units import PPM
 from streams.market.books import Books, Holding
 from streams.market.depth import Depth
 from streams.market.events import CROSS, Event
-from streams.market.exact import floor_to
 from streams.market.handovers import FUND
 from streams.market.listings import Catalogue, Listing
-from streams.market.tape import Tape, Trade
+from streams.market.taker import Taker, Want
+from streams.market.tape import Tape
 
 LEAST_US = 1_000_000
 """From one round of orders to the next, at least."""
@@ -35,12 +35,10 @@ class FundDesk:
         self._funds = [f"{FUND}{name}" for name in catalogue.assets]
         self._books = books
         self._depth = depth
-        self._tape = tape
-        self._makers = makers
+        self._taker = Taker(depth, tape, makers)
         self._pace_ppm = pace_ppm
         self._at_auction: dict[str, tuple[str, str]] = {}
         self._next_us = 0
-        self._filled = 0
 
     def hear(self, auction: Mapping[str, Any]) -> None:
         """An auction that opens or ends."""
@@ -72,30 +70,8 @@ class FundDesk:
     ) -> tuple[Event, ...]:
         allowed_e8 = self._depth.within_percent_e8(listing, index_e8, now_us)
         allowed_e8 = max(allowed_e8 * self._pace_ppm // PPM, listing.lot_e8)
-        buys = held_e8 < 0
-        sweep = self._depth.sweep(
-            listing,
-            index_e8,
-            now_us,
-            buys=buys,
-            quantity_e8=floor_to(min(allowed_e8, abs(held_e8)), listing.lot_e8),
-            limit_e8=None,
-        )
-        if sweep is None:
-            return ()
-        self._filled += 1
-        return self._tape.print(
-            now_us,
-            listing,
-            Trade(
-                account_id=fund,
-                maker_id=self._makers[self._filled % len(self._makers)],
-                bucket=CROSS,
-                buys=buys,
-                quantity_e8=sweep.quantity_e8,
-                price_e8=sweep.price_e8,
-            ),
-        )
+        want = Want(fund, CROSS, held_e8 < 0, min(allowed_e8, abs(held_e8)))
+        return self._taker.take(want, listing, index_e8, now_us)
 
 
 def _by_name(position: tuple[Listing, Holding]) -> str:

@@ -123,6 +123,7 @@ def test_a_table_ordered_otherwise_is_refused(store: Store) -> None:
 def test_a_column_that_the_store_fills_by_itself_is_let_be(store: Store) -> None:
     store.create("ALTER TABLE fills ADD COLUMN day Date MATERIALIZED toDate(event_time)")
     create_tables(store)
+    assert ("fills", "day", "Date") in columns(store)
 
 
 @pytest.mark.embedded

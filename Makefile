@@ -2,13 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+COMPILED := .venv/.compiled
 
 .PHONY: run test lint bench bench-full docs lock clean
 
-run: $(READY)  ## the whole pipeline on this machine, live
+run: $(COMPILED)  ## the whole pipeline on this machine, live
 	@exec $(BIN)/plimsoll up
 
-test: $(READY)  ## all tests
+test: $(COMPILED)  ## all tests
 	$(BIN)/pytest -n auto --dist loadfile
 
 lint: $(READY)  ## style, imports, types
@@ -16,10 +17,10 @@ lint: $(READY)  ## style, imports, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY)  ## fills, side by side with what one would use instead
+bench: $(COMPILED)  ## fills, side by side with what one would use instead
 	$(BIN)/python -m benchmarks.bench --only peers --fills 100000 --accounts 5000 --runs 1
 
-bench-full: $(READY)  ## every benchmark, five runs each, into benchmarks/RESULTS.md: hours
+bench-full: $(COMPILED)  ## every benchmark, five runs each, into benchmarks/RESULTS.md: hours
 	$(BIN)/python -m benchmarks.bench --fills 1000000 --runs 5 --write benchmarks/RESULTS.md
 
 docs: $(READY)  ## generated pages, and the picture of the live view from a real run
@@ -36,7 +37,10 @@ $(READY): requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@echo "compiling the kernels, once a machine: about a minute"
+	@touch $@
+
+$(COMPILED): $(READY) $(shell find risk streams/processors/warm_up.py -name '*.py')
+	@echo "compiling the kernels, once for each state of them: about a minute"
 	@$(BIN)/plimsoll compile
 	@touch $@
 

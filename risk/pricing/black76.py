@@ -100,15 +100,22 @@ def _evaluate(inputs: tuple[ArrayLike, ...], results: int) -> list[Floats]:
         for row, value in enumerate(inputs)
     ]
     shape = np.broadcast_shapes(*(array.shape for array in arrays))
-    # What is one number stays one number: the kernel repeats it.
-    columns = tuple(
-        (array if array.size == 1 else np.broadcast_to(array, shape)).ravel() for array in arrays
-    )
+    columns = tuple(_column(array, shape) for array in arrays)
     table = np.empty((results, math.prod(shape)))
     kernel = _evaluate_shared if table.shape[1] > CHUNK else _evaluate_one_after_another
     if kernel(columns, table):
         _refuse(columns)
     return [row.reshape(shape) for row in table]
+
+
+def _column(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """What is one number stays one number: the kernel repeats it.
+
+    All of one type, writable and contiguous: for any other the kernel would be compiled again.
+    """
+    whole = array.size == 1 or array.shape == shape
+    column = (array if whole else np.broadcast_to(array, shape)).ravel()
+    return np.require(column, requirements=["C", "W"])
 
 
 def _refuse(columns: tuple[NDArray[Any], ...]) -> None:

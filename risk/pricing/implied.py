@@ -46,7 +46,7 @@ def implied_volatility(
     """
     numbers = (price, forward, strike, years, discount)
     arrays = np.broadcast_arrays(call, *(np.asarray(number, np.float64) for number in numbers))
-    calls, *columns = (array.ravel() for array in arrays)
+    calls, *columns = (np.require(array.ravel(), requirements=["C", "W"]) for array in arrays)
     found = np.empty(calls.size)
     kernel = _invert_shared if calls.size > WORTH_SHARING else _invert_one_after_another
     kernel(calls.astype(np.bool_), tuple(columns), found)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from risk.evaluation import Book, Kind, Market, evaluate, liquidation_prices
+from risk.evaluation import Book, Kind, Market, OpenOrders, evaluate, liquidation_prices
 from risk.holdings import Assets, Balances, Contracts, Positions, StepTable, Terms, Tiers
 from risk.profile import Profile
 from schemas.block import Int64s
@@ -11,32 +11,39 @@ from schemas.units import E8, PPM
 SHARED = 25_000
 """Positions of which the cores share the work."""
 MONTH_US = 30 * 86_400 * 1_000_000
-PERPETUAL, CALL = 0, 1
+PERPETUAL, CALL, ANOTHER = 0, 1, 2
 
 
 def warm_up(profile: Profile) -> None:
-    """Evaluate a small book and a large one, with a perpetual, and a call and a portfolio where
-    the profile has rules for them."""
-    held = [PERPETUAL, CALL] if profile.options else [PERPETUAL]
-    _evaluate(profile, _ints(*held), Kind.CROSS)
-    _evaluate(profile, np.zeros(SHARED, np.int64), Kind.CROSS)
-    if profile.portfolio:
-        _evaluate(profile, _ints(PERPETUAL, CALL), Kind.PORTFOLIO)
-        _evaluate(profile, np.zeros(SHARED, np.int64), Kind.PORTFOLIO)
+    """Evaluate small books and large ones: perpetuals of two underlyings, with an open order; a
+    call and portfolios where the profile has rules for them."""
+    _evaluate(profile, [PERPETUAL, ANOTHER], Kind.CROSS)
+    held = [PERPETUAL, CALL, ANOTHER] if profile.options else [PERPETUAL, ANOTHER]
+    for kind in (Kind.CROSS, Kind.PORTFOLIO) if profile.portfolio else (Kind.CROSS,):
+        _evaluate(profile, held, kind)
+        _evaluate(profile, held * (SHARED // len(held)), kind)
 
 
-def _evaluate(profile: Profile, instrument: Int64s, kind: Kind) -> None:
-    none, one = np.zeros_like(instrument), np.ones_like(instrument)
-    positions = Positions(none, instrument, one * E8, one * E8)
-    book = Book(positions, Balances(_ints(0), _ints(0), _ints(E8)), _ints(kind))
-    market = Market(_ints(100 * E8, E8), _ints(0, 0), np.array([np.nan, 0.5]), 0)
+def _evaluate(profile: Profile, held: list[int], kind: Kind) -> None:
+    """Two buckets with these positions each, the later one first, as a worker's rows may be."""
+    instrument = _ints(*held, *held)
+    bucket, each = np.repeat(_ints(1, 0), len(held)), np.full(len(instrument), E8)
+    positions = Positions(bucket, instrument, each, each)
+    orders = OpenOrders(_ints(0), _ints(PERPETUAL), _ints(E8), _ints(E8), _ints(2))
+    balances = Balances(_ints(1, 0), _ints(0, 0), _ints(E8, E8))
+    book = Book(positions, balances, _ints(kind, kind), orders)
+    volatility = np.array([np.nan, 0.5, np.nan])
+    market = Market(_ints(100 * E8, E8, 100 * E8), _ints(0, 0, 0), volatility, 0)
     contracts = Contracts(
-        np.zeros(2, np.bool_), _ints(E8, E8), _ints(0, 0), _ints(1, 1), _ints(1, 1)
+        np.zeros(3, np.bool_), _ints(E8, E8, E8), _ints(0, 0, 0), _ints(1, 1, 1), _ints(1, 1, 1)
     )
-    tiers = Tiers.of([[(0, 10_000, 5_000)], []], [PPM, PPM])
+    tiers = Tiers.of([[(0, 10_000, 5_000)], [], [(0, 10_000, 5_000)]], [PPM, PPM, PPM])
     assets = Assets(_ints(E8), _ints(0), StepTable.of([[]]))
     rules = profile.rules(contracts, tiers, assets)
-    terms = Terms(_ints(0, 0), _ints(0, 1), _ints(0, 100 * E8), _ints(0, MONTH_US))
+    terms = Terms(
+        _ints(PERPETUAL, PERPETUAL, ANOTHER), _ints(0, 1, 0), _ints(0, 100 * E8, 0),
+        _ints(0, MONTH_US, 0),
+    )  # fmt: skip
     evaluation = evaluate(book, market, rules, terms, profile)
     liquidation_prices(book, market, rules, terms, profile, evaluation=evaluation, searched=False)
 

@@ -6,10 +6,11 @@ Householder's third-order step (Jäckel, Let's Be Rational, 2015): two or three 
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import prange
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from risk.compiled import compiled, compiled_parallel
 from risk.pricing.black76 import Bools, Floats
@@ -45,12 +46,20 @@ def implied_volatility(
     forward (strike, for puts), without time, or where an input is not a positive number.
     """
     numbers = (price, forward, strike, years, discount)
-    arrays = np.broadcast_arrays(call, *(np.asarray(number, np.float64) for number in numbers))
-    calls, *columns = (np.require(array.ravel(), requirements=["C", "W"]) for array in arrays)
-    found = np.empty(calls.size)
-    kernel = _invert_shared if calls.size > WORTH_SHARING else _invert_one_after_another
-    kernel(calls.astype(np.bool_), tuple(columns), found)
-    return found.reshape(arrays[0].shape)
+    arrays = [np.asarray(number, np.float64) for number in numbers]
+    calls = np.asarray(call, np.bool_)
+    shape = np.broadcast_shapes(calls.shape, *(array.shape for array in arrays))
+    columns = tuple(_column(array, shape) for array in arrays)
+    found = np.empty(math.prod(shape))
+    kernel = _invert_shared if found.size > WORTH_SHARING else _invert_one_after_another
+    kernel(_column(calls, shape), columns, found)
+    return found.reshape(shape)
+
+
+def _column(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Contiguous and writable: for any other type the kernel would be compiled again."""
+    whole = array if array.shape == shape else np.broadcast_to(array, shape)
+    return np.require(whole.ravel(), requirements=["C", "W"])
 
 
 @compiled

@@ -10,7 +10,7 @@ run: $(COMPILED)  ## the whole pipeline on this machine, live
 	@exec $(BIN)/plimsoll up
 
 test: $(COMPILED)  ## all tests
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)  ## style, imports, types
 	$(BIN)/ruff check .

@@ -47,13 +47,45 @@ class Block:
         )
 
 
+def taken(column: Any, places: Int64s) -> Any:
+    """The values of a column at these places."""
+    if isinstance(column, list):
+        return [column[place] for place in places.tolist()]
+    return column[places]
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """The records in an array field of n rows, all in a row, as columns like those of `Columns`.
+
+    `lengths` is int64[n], how many each row has.
+    """
+
+    lengths: Int64s
+    data: dict[str, Any]
+    nulls: dict[str, NDArray[np.bool_]]
+
+    def __getitem__(self, places: Int64s) -> "Items":
+        lengths = self.lengths[places]
+        first = np.cumsum(self.lengths) - self.lengths
+        here = np.cumsum(lengths) - lengths
+        items = np.repeat(first[places] - here, lengths) + np.arange(lengths.sum())
+        return Items(
+            lengths,
+            {name: taken(column, items) for name, column in self.data.items()},
+            {name: mask[items] for name, mask in self.nulls.items()},
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
     """The decoded rows of a block; `rows` are their places in it, ascending.
 
     `data` holds one column a field of the record's schema: long and enum as int64[n] (an enum as
-    its symbol's number), double as float64[n], boolean as bool[n], string as a list of str.
-    A null is 0, NaN, False or None there; `nulls` has bool[n] for each nullable field.
+    its symbol's number), double as float64[n], boolean as bool[n], string as a list of str, bytes
+    as a list of bytes, or both as `Spans` where they were asked for, an array as `Items`.
+    A null is 0, NaN, False, None or an empty span there; `nulls` has bool[n] for each nullable
+    field.
     """
 
     record: str
@@ -68,11 +100,6 @@ class Columns:
         """The columns of the rows at these places only."""
         if len(places) == len(self):
             return self
-        data = {
-            name: [column[place] for place in places.tolist()]
-            if isinstance(column, list)
-            else column[places]
-            for name, column in self.data.items()
-        }
+        data = {name: taken(column, places) for name, column in self.data.items()}
         nulls = {name: mask[places] for name, mask in self.nulls.items()}
         return Columns(self.record, self.rows[places], data, nulls)

@@ -1,41 +1,36 @@
 """A block to columns, whole arrays at a time, with a length guard on every row.
 
-Each field is read for all rows at once. A row is vouched for only where every read stayed within
-its own bytes and the last one ended exactly at their end; any other row goes to `record_codec`,
-which has the last word. So no damaged record can shift into its neighbour.
+Each field is read for all rows at once, and of an array each item for all rows that have it.
+A row is vouched for only where every read stayed within its own bytes and the last one ended
+exactly at their end; any other row goes to `record_codec`, which has the last word. So no damaged
+record can shift into its neighbour.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from schemas import record_codec
-from schemas.block import Block, Columns, Int64s
+from schemas.block import Block, Columns, Int64s, Items
+from schemas.block_columns import blank, gathered, merged
 from schemas.block_read import (
     Bools,
-    Bytes,
     Rows,
     read_booleans,
-    read_bytes,
     read_doubles,
     read_longs,
     read_numbers_below,
-    read_strings,
+    read_spans,
 )
 from schemas.dead_letter import Refusal, RefusedRecord
 from schemas.registry import Field, RecordSchema, record_schema
+from schemas.spans import Bytes
 from schemas.wire import HEADER_BYTES, frame
 
-_DTYPES: dict[str, Any] = {
-    "long": np.int64,
-    "enum": np.int64,
-    "double": np.float64,
-    "boolean": np.bool_,
-    "string": object,
-    "bytes": object,
-}
-_NULLS = {"long": 0, "enum": 0, "double": np.nan, "boolean": False}
+FEW = 8
+"""Rows for which whole arrays do not pay: those that alone have so many items go one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,40 +41,35 @@ class Decoded:
     refused: list[Refusal]
 
 
-def decode(block: Block, record: str) -> Decoded:
-    """The columns of a block of one flat record; ValueError where the record has arrays.
-
-    Columns are as `Columns` says; a field of bytes is a list of bytes.
-    """
+def decode(block: Block, record: str, *, spans: bool = False) -> Decoded:
+    """The columns of a block of one record, as `Columns` says; with `spans`, texts as `Spans`."""
     schema = record_schema(record)
-    if not schema.flat:
-        raise ValueError(f"{record} has arrays and does not fit columns; use decode_rows")
     source, rows = _framed_rows(block, schema)
-    data: dict[str, Any] = {}
-    nulls: dict[str, Bools] = {}
-    for field in schema.fields:
-        data[field.name] = _read_field(field, source, rows, nulls)
+    data, nulls = _read_fields(schema.fields, source, rows)
     rows.sound &= rows.at == rows.end
-    refused = []
-    for row in np.flatnonzero(~rows.sound).tolist():
-        try:
-            values = record_codec.decode(block.values[row], record)[1]
-        except RefusedRecord as error:
-            refused.append(Refusal(row, error.reason, error.message))
-        else:
-            rows.sound[row] = True
-            _put(schema, data, nulls, row=row, values=values)
-    return Decoded(_accepted(Columns(record, np.arange(len(block)), data, nulls), rows), refused)
+    columns = Columns(record, np.arange(len(block)), data, nulls)
+    _settle_texts(schema.fields, columns, rows.sound, columns.rows, spans=spans)
+    accepted, refused = _one_by_one(block.values, np.flatnonzero(~rows.sound).tolist(), record)
+    columns = columns.chosen(np.flatnonzero(rows.sound))
+    if accepted:
+        columns = merged(columns, gathered(accepted, schema, spans=spans))
+    return Decoded(columns, refused)
 
 
 def decode_rows(
     block: Block, record: str
 ) -> tuple[list[tuple[int, dict[str, Any]]], list[Refusal]]:
-    """Every row by itself: for records with arrays, and the slow twin of `decode`."""
+    """Every row by itself: for records read as such, and the slow twin of `decode`."""
+    return _one_by_one(block.values, range(len(block)), record)
+
+
+def _one_by_one(
+    values: Sequence[bytes | None], rows: Sequence[int], record: str
+) -> tuple[list[tuple[int, dict[str, Any]]], list[Refusal]]:
     accepted, refused = [], []
-    for row, value in enumerate(block.values):
+    for row in rows:
         try:
-            accepted.append((row, record_codec.decode(value, record)[1]))
+            accepted.append((row, record_codec.decode(values[row], record)[1]))
         except RefusedRecord as error:
             refused.append(Refusal(row, error.reason, error.message))
     return accepted, refused
@@ -99,20 +89,31 @@ def _framed_rows(block: Block, schema: RecordSchema) -> tuple[Bytes, Rows]:
     return source, Rows(np.where(sound, start + HEADER_BYTES, end), end, sound)
 
 
-def _read_field(field: Field, source: Bytes, rows: Rows, nulls: dict[str, Bools]) -> Any:
-    if not field.nullable:
+def _read_fields(
+    fields: Sequence[Field], source: Bytes, rows: Rows
+) -> tuple[dict[str, Any], dict[str, Bools]]:
+    """Columns by field, texts not yet looked at, and where a nullable field is null."""
+    data: dict[str, Any] = {}
+    nulls: dict[str, Bools] = {}
+    for field in fields:
+        if field.nullable:
+            present = read_numbers_below(source, rows, 2) == 1
+            nulls[field.name] = ~present
+            data[field.name] = _read_present(field, source, rows, np.flatnonzero(present))
+        else:
+            data[field.name] = _read_values(field, source, rows)
+    return data, nulls
+
+
+def _read_present(field: Field, source: Bytes, rows: Rows, present: Int64s) -> Any:
+    if len(present) == len(rows.at):
         return _read_values(field, source, rows)
-    present = read_numbers_below(source, rows, 2) == 1
-    nulls[field.name] = ~present
-    chosen = np.flatnonzero(present)
-    if len(chosen) == len(present):
-        return _read_values(field, source, rows)
-    column = np.full(len(present), _NULLS.get(field.kind), _DTYPES[field.kind])
-    if len(chosen):
-        some = rows.pick(chosen)
-        column[chosen] = _read_values(field, source, some)
-        rows.put(chosen, some)
-    return column.tolist() if column.dtype == object else column
+    column = blank(field, source, len(rows.at))
+    if len(present):
+        some = rows.pick(present)
+        column[present] = _read_values(field, source, some)
+        rows.put(present, some)
+    return column
 
 
 def _read_values(field: Field, source: Bytes, rows: Rows) -> Any:
@@ -125,40 +126,62 @@ def _read_values(field: Field, source: Bytes, rows: Rows) -> Any:
             return read_doubles(source, rows)
         case "boolean":
             return read_booleans(source, rows)
-        case "bytes":
-            return read_bytes(source, rows)
+        case "array":
+            return _read_items(field.items, source, rows)
         case _:
-            return read_strings(source, rows)
+            return read_spans(source, rows)
 
 
-def _put(
-    schema: RecordSchema,
-    data: dict[str, Any],
-    nulls: dict[str, Bools],
-    *,
-    row: int,
-    values: dict[str, Any],
+def _read_items(fields: Sequence[Field], source: Bytes, rows: Rows) -> Items:
+    """Arrays that are one run of items; a row with any other, or that few share, is not sound.
+
+    An item has a byte for each field at least, which bounds what a damaged count asks for.
+    """
+    counts = read_longs(source, rows)
+    within = (counts >= 0) & (counts <= (rows.end - rows.at) // len(fields))
+    rows.sound &= within
+    counts = np.where(within, counts, 0)
+    first = np.cumsum(counts) - counts
+    total = int(counts.sum())
+    data = {field.name: blank(field, source, total) for field in fields}
+    nulls = {field.name: np.zeros(total, np.bool_) for field in fields if field.nullable}
+    having, nth = np.flatnonzero(counts), 0
+    while len(having) >= FEW:
+        some = rows.pick(having)
+        values, missing = _read_fields(fields, source, some)
+        for name, column in values.items():
+            data[name][first[having] + nth] = column
+        for name, mask in missing.items():
+            nulls[name][first[having] + nth] = mask
+        rows.put(having, some)
+        nth += 1
+        having = having[counts[having] > nth]
+    rows.sound[having] = False
+    _read_ends(source, rows, np.flatnonzero(counts))
+    return Items(counts, data, nulls)
+
+
+def _read_ends(source: Bytes, rows: Rows, having: Int64s) -> None:
+    """A zero is to follow the items of each of these rows."""
+    some = rows.pick(having)
+    read_numbers_below(source, some, 1)
+    rows.put(having, some)
+
+
+def _settle_texts(
+    fields: Sequence[Field], columns: Columns | Items, sound: Bools, row_of: Int64s, *, spans: bool
 ) -> None:
-    """Writes the values of a row that only `record_codec` could vouch for."""
-    for field in schema.fields:
-        value = values[field.name]
-        if field.nullable:
-            nulls[field.name][row] = value is None
-        if value is None:
-            value = _NULLS.get(field.kind)
-        elif field.kind == "enum":
-            value = field.symbols.index(value)
-        data[field.name][row] = value
-
-
-def _accepted(columns: Columns, rows: Rows) -> Columns:
-    if rows.sound.all():
-        return columns
-    kept: Int64s = np.flatnonzero(rows.sound)
-    places = kept.tolist()
-    data = {
-        name: [column[row] for row in places] if isinstance(column, list) else column[kept]
-        for name, column in columns.data.items()
-    }
-    nulls = {name: column[kept] for name, column in columns.nulls.items()}
-    return Columns(columns.record, kept, data, nulls)
+    """Marks rows with texts that are not UTF-8; puts lists for spans unless these are wanted."""
+    for field in fields:
+        column = columns.data[field.name]
+        if field.kind == "array":
+            of_items = np.repeat(row_of, column.lengths)
+            _settle_texts(field.items, column, sound, of_items, spans=spans)
+        elif field.kind == "string" and spans:
+            sound[row_of[column.not_utf8()]] = False
+        elif field.kind in ("string", "bytes") and not spans:
+            values, wrong = column.texts() if field.kind == "string" else (column.values(), [])
+            sound[row_of[wrong]] = False
+            for place in np.flatnonzero(columns.nulls.get(field.name, ())).tolist():
+                values[place] = None
+            columns.data[field.name] = values

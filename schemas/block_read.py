@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.block import Int64s
+from schemas.spans import Bytes, Spans
 
 Bools = NDArray[np.bool_]
 Uint64s = NDArray[np.uint64]
-
-WIDEST_CELL = 128
-PAD_BYTES = WIDEST_CELL + 16
 
 _CONTINUES = np.uint64(0x8080_8080_8080_8080)
 _ONE = np.uint64(1)
@@ -27,17 +25,6 @@ _CLOSE_GAPS = tuple(
         (0x0000_0000_0FFF_FFFF, 0x0FFF_FFFF_0000_0000, 4),
     )
 )
-
-
-class Bytes:
-    """The values of a block, one after another, with padding so that reads may look ahead."""
-
-    def __init__(self, values: list[bytes]) -> None:
-        self.joined = b"".join([*values, bytes(PAD_BYTES)])
-        self.array = np.frombuffer(self.joined, dtype=np.uint8)
-        places = len(self.array) - 7
-        self.words: Uint64s = np.ndarray((places,), "<u8", self.joined, strides=(1,))
-        self.doubles: NDArray[np.float64] = np.ndarray((places,), "<f8", self.joined, strides=(1,))
 
 
 @dataclass(slots=True)
@@ -129,8 +116,8 @@ def read_booleans(source: Bytes, rows: Rows) -> Bools:
     return values.astype(np.bool_)
 
 
-def read_spans(source: Bytes, rows: Rows) -> tuple[Int64s, Int64s]:
-    """Start and stop of length-prefixed bytes; an unsound row's span is empty."""
+def read_spans(source: Bytes, rows: Rows) -> Spans:
+    """Length-prefixed texts or bytes, unseen; an unsound row's span is empty."""
     sizes = read_longs(source, rows)
     negative = sizes < 0
     if negative.any():
@@ -139,50 +126,5 @@ def read_spans(source: Bytes, rows: Rows) -> tuple[Int64s, Int64s]:
     start = rows.at
     rows.advance(sizes)
     if not rows.sound.all():
-        return np.where(rows.sound, start, 0), np.where(rows.sound, rows.at, 0)
-    return start, rows.at
-
-
-def read_bytes(source: Bytes, rows: Rows) -> list[bytes]:
-    """Length-prefixed bytes."""
-    start, stop = read_spans(source, rows)
-    joined = source.joined
-    return [joined[a:b] for a, b in zip(start.tolist(), stop.tolist(), strict=True)]
-
-
-def read_strings(source: Bytes, rows: Rows) -> list[str]:
-    """Length-prefixed UTF-8; a row whose bytes are not is unsound and its text empty."""
-    start, stop = read_spans(source, rows)
-    sizes = stop - start
-    width = int(sizes.max(initial=0)) + 1
-    texts = _split_ascii(source, start, sizes, width) if width <= WIDEST_CELL else None
-    return _slice_utf8(source, rows, start, stop) if texts is None else texts
-
-
-def _split_ascii(source: Bytes, start: Int64s, sizes: Int64s, width: int) -> list[str] | None:
-    """Texts as cells of one width, each ended by a byte no text has, split in one call.
-
-    None where a text is not ASCII. Four times as fast as a slice a row.
-    """
-    places = len(source.array) - width + 1
-    cells = np.ndarray((places,), f"V{width}", source.joined, strides=(1,))[start]
-    grid = cells.view(np.uint8).reshape(-1, width)
-    grid[np.arange(len(sizes)), sizes] = 0xFF
-    if sizes.min(initial=width) < width - 1:
-        grid = grid[np.arange(width) <= sizes[:, None]]
-    if np.count_nonzero(grid & 0x80) != len(sizes):
-        return None
-    texts = grid.tobytes().decode("latin-1").split("\xff")
-    texts.pop()
-    return texts
-
-
-def _slice_utf8(source: Bytes, rows: Rows, start: Int64s, stop: Int64s) -> list[str]:
-    texts = []
-    for row, (a, b) in enumerate(zip(start.tolist(), stop.tolist(), strict=True)):
-        try:
-            texts.append(source.joined[a:b].decode("utf-8"))
-        except UnicodeDecodeError:
-            texts.append("")
-            rows.sound[row] = False
-    return texts
+        return Spans(source, np.where(rows.sound, start, 0), np.where(rows.sound, sizes, 0))
+    return Spans(source, start, sizes)

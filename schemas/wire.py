@@ -30,3 +30,14 @@ def unframe(value: bytes) -> tuple[int, bytes]:
     if magic != MAGIC:
         raise WireError(f"the first byte is {magic}, not {MAGIC}")
     return schema_id, value[HEADER_BYTES:]
+
+
+def varint(number: int) -> bytes:
+    """An unsigned number, seven bits a byte, low bits first."""
+    assert number >= 0
+    result = bytearray()
+    while number > 127:
+        result.append(number & 127 | 128)
+        number >>= 7
+    result.append(number)
+    return bytes(result)

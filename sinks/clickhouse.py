@@ -120,7 +120,7 @@ def _refused_columns(block: Block, refused: Sequence[tuple[int, str, str]]) -> l
     values = [block.values[row] for row in places]
     n = len(refused)
     return [
-        NativeColumn("topic", "String", strings([block.topic] * n, repeating=True)),
+        NativeColumn("topic", "String", strings([block.topic] * n)),
         NativeColumn("partition", "UInt16", _repeated(block.partition, "<u2", n)),
         NativeColumn("offset", "UInt64", block.offsets[places].astype("<u8").tobytes()),
         NativeColumn("reason", "String", strings([reason for _, reason, _ in refused])),

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.spans import Spans
+from schemas.wire import varint
 from sinks.columns import RecordColumn
 
 Bools = NDArray[np.bool_]
@@ -21,7 +23,6 @@ DTYPES: dict[str, str] = {
     "decimal": "<i8", "micros": "<i8", "long": "<i8", "double": "<f8", "boolean": "|u1",
     "enum": "|i1",
 }  # fmt: skip
-SHORT = [bytes([length]) for length in range(128)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def block(columns: Sequence[NativeColumn], rows: int) -> bytes:
 
 def record_column(
     column: RecordColumn,
-    values: Any,
+    values: NDArray[Any] | Spans,
     nulls: Bools | None = None,
     lengths: NDArray[np.int64] | None = None,
 ) -> NativeColumn:
@@ -51,15 +52,15 @@ def record_column(
 
     Parameters
     ----------
-    values : an array (long, double, boolean; an enum as its symbol's number) or a list of
-        str or bytes, one a row, or one an element of the arrays where the column is nested.
+    values : an array (long, double, boolean; an enum as its symbol's number) or spans of texts
+        or bytes, one a row, or one an element of the arrays where the column is nested.
     nulls : bool of the same length, for a nullable column.
     lengths : int64[rows], how many elements each row's array has, for a nested column.
     """
-    if column.kind in ("string", "bytes"):
-        data = strings(values, repeating="LowCardinality" in column.table_type)
+    if isinstance(values, Spans):
+        data = values.prefixed
     else:
-        data = np.asarray(values).astype(DTYPES[column.kind]).tobytes()
+        data = values.astype(DTYPES[column.kind]).tobytes()
     if column.nullable:
         assert nulls is not None, f"{column.name} is nullable"
         data = nulls.astype("|u1").tobytes() + data
@@ -69,25 +70,11 @@ def record_column(
     return NativeColumn(column.name, column.wire_type, data)
 
 
-def strings(values: Sequence[str | bytes | None], *, repeating: bool = False) -> bytes:
-    """Length-prefixed strings; None counts as empty. `repeating` values are packed once each."""
-    if repeating:
-        packed = {value: _packed(value) for value in set(values)}
-        return b"".join([packed[value] for value in values])
+def strings(values: Sequence[str | bytes | None]) -> bytes:
+    """Length-prefixed strings; None counts as empty."""
     return b"".join([_packed(value) for value in values])
 
 
 def _packed(value: str | bytes | None) -> bytes:
     raw = value.encode() if isinstance(value, str) else value or b""
-    return (SHORT[len(raw)] if len(raw) < 128 else varint(len(raw))) + raw
-
-
-def varint(number: int) -> bytes:
-    """An unsigned number, seven bits a byte, low bits first."""
-    assert number >= 0
-    result = bytearray()
-    while number > 127:
-        result.append(number & 127 | 128)
-        number >>= 7
-    result.append(number)
-    return bytes(result)
+    return varint(len(raw)) + raw

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from schemas.block_read import Bytes, Rows, read_booleans, read_longs
+from schemas.block_read import Rows, read_booleans, read_longs
+from schemas.spans import Bytes
 from tests.reference.avro_reading import varint
 
 

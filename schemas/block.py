@@ -65,6 +65,9 @@ class Items:
     data: dict[str, Any]
     nulls: dict[str, NDArray[np.bool_]]
 
+    def __len__(self) -> int:
+        return len(self.lengths)
+
     def __getitem__(self, places: Int64s) -> "Items":
         lengths = self.lengths[places]
         first = np.cumsum(self.lengths) - self.lengths

@@ -1,5 +1,7 @@
 """A block decoded into the columns of its record's table, and the rows that do not fit there."""
 
+from typing import Any
+
 import numpy as np
 
 from schemas import block_decode
@@ -46,7 +48,7 @@ def _fitting(columns: Columns) -> tuple[Bools, list[Refusal]]:
             low, high, reason = EARLIEST_US, LATEST_US, DeadLetterReason.TIME_OUT_OF_RANGE
         else:
             continue
-        holder = columns if column.array is None else columns.data[column.array]
+        holder: Any = columns if column.array is None else columns.data[column.array]
         numbers = holder.data[column.field]
         for place in np.flatnonzero((numbers < low) | (numbers > high)):
             row = place if column.array is None else _row_of(holder.lengths, place)

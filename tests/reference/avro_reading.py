@@ -47,6 +47,20 @@ class Reader:
             raise UnreadableError(f"{byte} of {count}")
         return byte
 
+    def array(self, items: tuple[Field, ...]) -> list[dict[str, Any]]:
+        records: list[dict[str, Any]] = []
+        while count := self.number():
+            stated = self.number() if count < 0 else None
+            before = len(self.left)
+            for _ in range(abs(count)):
+                records.append(self.record(items))
+            if stated is not None and stated != before - len(self.left):
+                raise UnreadableError(f"a run of {stated} bytes")
+        return records
+
+    def record(self, fields: tuple[Field, ...]) -> dict[str, Any]:
+        return {field.name: self.field(field) for field in fields}
+
     def field(self, field: Field) -> Any:
         if field.nullable and self.one_of(2) == 0:
             return None
@@ -57,14 +71,15 @@ class Reader:
             "boolean": lambda: bool(self.one_byte_of(2)),
             "bytes": lambda: self.take(self.number()),
             "string": lambda: self.take(self.number()).decode("utf-8"),
+            "array": lambda: self.array(field.items),
         }
         return readers[field.kind]()
 
 
-def read_flat(fields: tuple[Field, ...], body: bytes) -> dict[str, Any]:
-    """The values of a record without arrays; ValueError where the body is not exactly one."""
+def read_record(fields: tuple[Field, ...], body: bytes) -> dict[str, Any]:
+    """The values of a record; ValueError where the body is not exactly one."""
     reader = Reader(body)
-    values = {field.name: reader.field(field) for field in fields}
+    values = reader.record(fields)
     if reader.left:
         raise UnreadableError("bytes follow the record")
     return values

@@ -1,22 +1,19 @@
 """Block decode and record decode agree: the same rows, the same values, the same refusals."""
 
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import record_codec
-from schemas.block_decode import Decoded, decode, decode_rows
 from schemas.dead_letter import DeadLetterReason
-from schemas.registry import Field, record_schema
+from schemas.registry import record_schema
 from schemas.wire import frame
-from tests.reference.avro_reading import read_flat, varint
-from tests.schemas.generated import FLAT, RECORDS, block_of, values_of
+from tests.reference.avro_reading import read_record, varint
+from tests.schemas.generated import RECORDS, values_of
+from tests.schemas.twins import check_twins, damaged
 
-DTYPES = {"long": "int64", "enum": "int64", "double": "float64", "boolean": "bool"}
 FILL: dict[str, Any] = {
     "event_time": 1_700_000_000_000_000, "account_id": "acc-1", "fill_id": "f-1",
     "instrument_id": "BTC-PERP", "side": "SELL", "price_e8": 6_400_050_000_000,
@@ -26,73 +23,7 @@ FILL: dict[str, Any] = {
 TAIL = varint(1) + b"i" + varint(1) + b"f" + bytes(8) + varint(7)
 
 
-def value_at(field: Field, decoded: Decoded, place: int) -> Any:
-    """The value a record would have, from its column."""
-    column = decoded.columns.data[field.name]
-    value = column[place] if isinstance(column, list) else column[place].item()
-    if field.nullable and decoded.columns.nulls[field.name][place]:
-        assert value in (0, None) or np.isnan(value)
-        return None
-    return field.symbols[value] if field.kind == "enum" else value
-
-
-def check_twins(values: Sequence[bytes | None], record: str) -> Decoded:
-    """Both decoders on one block; NaN compares by its text."""
-    block = block_of(values)
-    decoded = decode(block, record)
-    accepted, refused = decode_rows(block, record)
-    fields = record_schema(record).fields
-    assert decoded.refused == refused
-    assert decoded.columns.rows.tolist() == [row for row, _ in accepted]
-    for place, (_, expected) in enumerate(accepted):
-        actual = {field.name: value_at(field, decoded, place) for field in fields}
-        assert repr(actual) == repr(expected)
-    for field in fields:
-        column = decoded.columns.data[field.name]
-        assert len(column) == len(accepted)
-        if field.kind in DTYPES:
-            assert column.dtype == DTYPES[field.kind]
-        else:
-            assert isinstance(column, list)
-        if field.nullable:
-            assert decoded.columns.nulls[field.name].dtype == np.bool_
-    assert set(decoded.columns.nulls) == {field.name for field in fields if field.nullable}
-    return decoded
-
-
-@st.composite
-def damaged(draw: st.DrawFn, values: list[bytes]) -> list[bytes | None]:
-    """The values with a few accidents."""
-    result: list[Any] = list(values)
-    for _ in range(draw(st.integers(0, 4))):
-        row = draw(st.integers(0, len(values) - 1))
-        value = result[row] or b""
-        place = draw(st.integers(0, max(len(value) - 1, 0)))
-        match draw(st.integers(0, 7)):
-            case 0:
-                result[row] = value[:place] + draw(st.binary(max_size=3)) + value[place + 1 :]
-            case 1:
-                result[row] = value[:place]
-            case 2:
-                following = (row + 1) % len(values)
-                result[row], moved = value[:place], value[place:]
-                result[following] = (result[following] or b"")[:5] + moved
-            case 3:
-                result[row] = bytes([draw(st.integers(0, 255))]) + value[1:]
-            case 4:
-                result[row] = value[:4] + bytes([draw(st.integers(0, 255))]) + value[5:]
-            case 5:
-                result[row] = draw(st.sampled_from([None, b"", b"\x00"]))
-            case 6:
-                number = draw(st.integers(-(2**70), 2**70))
-                filler = varint(number, draw(st.integers(1, 12)))
-                result[row] = value[:place] + filler + value[place + 1 :]
-            case 7:
-                result[row] = value + draw(st.binary(min_size=1, max_size=9))
-    return result
-
-
-@pytest.mark.parametrize("record", FLAT)
+@pytest.mark.parametrize("record", RECORDS)
 @settings(max_examples=40)
 @given(data=st.data())
 def test_twins_agree_on_good_and_damaged_blocks(record: str, data: st.DataObject) -> None:
@@ -102,7 +33,7 @@ def test_twins_agree_on_good_and_damaged_blocks(record: str, data: st.DataObject
     check_twins(data.draw(damaged(values)), record)
 
 
-@pytest.mark.parametrize("record", FLAT)
+@pytest.mark.parametrize("record", RECORDS)
 @settings(max_examples=30)
 @given(bodies=st.lists(st.binary(max_size=60), max_size=8))
 def test_twins_agree_on_noise(record: str, bodies: list[bytes]) -> None:
@@ -122,7 +53,7 @@ def test_every_byte_of_a_fill_replaced_by_every_other() -> None:
     readable = []
     for row, value in enumerate(values):
         try:
-            read_flat(fields, value[5:])
+            read_record(fields, value[5:])
         except ValueError:
             continue
         readable.append(row)
@@ -176,7 +107,7 @@ def test_numbers_of_every_length_read_as_their_slow_twin_reads_them(
     expected = []
     for row, body in enumerate(bodies):
         try:
-            expected.append((row, read_flat(schema.fields, body)["event_time"]))
+            expected.append((row, read_record(schema.fields, body)["event_time"]))
         except ValueError:
             continue
     columns = decoded.columns
@@ -203,16 +134,3 @@ def test_a_length_of_2_to_the_63_reads_nothing() -> None:
 def test_an_empty_block_has_empty_columns() -> None:
     decoded = check_twins([], "mark")
     assert len(decoded.columns) == 0
-
-
-@pytest.mark.parametrize("record", sorted(set(RECORDS) - set(FLAT)))
-@settings(max_examples=20)
-@given(data=st.data())
-def test_records_with_arrays_are_decoded_row_by_row_only(record: str, data: st.DataObject) -> None:
-    rows = data.draw(st.lists(values_of(record), min_size=1, max_size=3))
-    block = block_of([*(record_codec.encode(record, row) for row in rows), b"\x00"])
-    with pytest.raises(ValueError, match="has arrays"):
-        decode(block, record)
-    accepted, refused = decode_rows(block, record)
-    assert accepted == list(enumerate(rows))
-    assert [refusal.row for refusal in refused] == [len(rows)]

@@ -29,7 +29,6 @@ PARTS = (
     "fills", "peers", "latency", "cascade", "memory", "kernels", "sink",
     "recovery", "guarantee", "failover", "scaling",
 )  # fmt: skip
-SINK_ROWS = 50_000
 ON_KAFKA = {"recovery", "guarantee", "failover", "scaling"}
 TINY = Shape(ticks_per_s=100.0, calm_s=1.0, fall_s=2.0, hold_s=2.0)
 TINY_CASCADE = Shape(ticks_per_s=100.0, calm_s=1.0, fall_s=1.0, hold_s=8.0, depth_usd=60_000)
@@ -39,6 +38,7 @@ TINY_SIZES = Sizes(4_000, 400, 50, of_accounts=(200,), of_partitions=(2,))
 @click.command()
 @click.option("--fills", "count", default=400_000, show_default=True, help="Fills on the topic.")
 @click.option("--accounts", default=20_000, show_default=True, help="Accounts of the fills.")
+@click.option("--rows", default=50_000, show_default=True, help="Rows of each table of the sink.")
 @click.option("--runs", default=3, show_default=True, help="Runs of each; medians are told.")
 @click.option("--tiny", is_flag=True, help="Everything at a size that only proves that it works.")
 @click.option("--only", multiple=True, type=click.Choice(PARTS), help="This part; may repeat.")
@@ -49,6 +49,7 @@ def main(
     accounts: int,
     runs: int,
     *,
+    rows: int,
     tiny: bool,
     only: tuple[str, ...],
     as_is: bool,
@@ -59,13 +60,13 @@ def main(
     Of the parts, "peers" fetches what it compares with, once: packages of Python and of Maven.
     """
     if tiny:
-        count, accounts, runs = 4_000, 200, 1
+        count, accounts, rows, runs = 4_000, 200, 500, 1
     parts = set(only or PARTS)
     if parts & ON_KAFKA and (reason := why_not()):
         raise click.ClickException(f"{reason}; choose other parts with --only")
     try:
         results = Results(**{
-            part: _measured(part, (count, accounts), runs, tiny=tiny, fetch=not as_is)
+            part: _measured(part, (count, accounts), runs, rows=rows, tiny=tiny, fetch=not as_is)
             for part in PARTS if part in parts
         })  # fmt: skip
     except ContenderFailedError as error:
@@ -75,7 +76,9 @@ def main(
         write(results, page, shlex.join(["python", "-m", "benchmarks.bench", *sys.argv[1:]]))
 
 
-def _measured(part: str, fills_of: tuple[int, int], runs: int, *, tiny: bool, fetch: bool) -> Any:
+def _measured(
+    part: str, fills_of: tuple[int, int], runs: int, *, rows: int, tiny: bool, fetch: bool
+) -> Any:
     """The field of the results that a part is; `fills_of` are fills and their accounts."""
     if part == "fills":
         return fills.measure(SEED, *fills_of, runs=runs, say=click.echo)
@@ -84,7 +87,7 @@ def _measured(part: str, fills_of: tuple[int, int], runs: int, *, tiny: bool, fe
     if part == "kernels":
         return kernels.measure(runs=runs, tiny=tiny, say=click.echo)
     if part == "sink":
-        return sink.measure(SEED, 500 if tiny else SINK_ROWS, runs=runs, say=click.echo)
+        return sink.measure(SEED, rows, runs=runs, say=click.echo)
     if part in ON_KAFKA:
         return _on_kafka(part, fills_of, runs, tiny=tiny)
     return _with_prices(part, runs, tiny=tiny)

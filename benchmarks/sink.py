@@ -1,5 +1,6 @@
 """Rows a second into the history, beside a bare insert of the same rows by the client library."""
 
+import itertools
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -25,8 +26,11 @@ from sinks.writer import Writer
 from tests.contracts.http_front import HttpFront
 
 TOPICS = ("fills", "prices", "collateral", "margin-calls", "liquidations", "margin-state")
+WAYS = ("chDB", "HTTP")
 ARRAY_ITEMS = 3
 START_US = 1_700_000_000_000_000
+STEP_US = 1_000
+"""Between two records, on average."""
 
 Say = Callable[[str], None]
 
@@ -48,22 +52,16 @@ def measure(seed: int, rows: int, *, runs: int, say: Say) -> list[SinkResult]:
 
     Raises ContenderFailedError where the history is not whole afterwards.
     """
-    blocks = {topic: made(seed, topic, rows) for topic in TOPICS}
     results: dict[tuple[str, str], SinkResult] = {}
-    for way in ("chDB", "HTTP"):
-        for run in range(runs):
-            say(f"sink: {rows:,} rows of {len(TOPICS)} tables, {way}, run {run + 1}")
+    for topic in TOPICS:
+        say(f"sink: {rows:,} rows of {table_name(topic)}")
+        blocks = list(made(seed, topic, rows))
+        for way, _ in itertools.product(WAYS, range(runs)):
+            result = SinkResult(way, table_name(topic), rows)
+            result = results.setdefault((way, topic), result)
             with tempfile.TemporaryDirectory() as folder, _way_in(way, Path(folder)) as dsn:
-                with Store(dsn) as store:
-                    create_tables(store)
-                for topic in TOPICS:
-                    result = SinkResult(way, table_name(topic), rows)
-                    result = results.setdefault((way, topic), result)
-                    _run(dsn, blocks[topic], result)
-                with Store(dsn) as store:
-                    if findings := check(store):
-                        raise ContenderFailedError(f"the history is not whole: {findings[0]}")
-    return list(results.values())
+                _run(dsn, blocks, result)
+    return [result for chosen in WAYS for (way, _), result in results.items() if way == chosen]
 
 
 @contextmanager
@@ -80,6 +78,7 @@ def _way_in(way: str, folder: Path) -> Iterator[str]:
 
 def _run(dsn: str, blocks: list[Block], result: SinkResult) -> None:
     with Store(dsn) as ours:
+        create_tables(ours)
         writer, began = Writer(ours), time.perf_counter()
         for block in blocks:
             writer.take(Delivery(block, "benchmark"))
@@ -88,6 +87,8 @@ def _run(dsn: str, blocks: list[Block], result: SinkResult) -> None:
         result.sink_per_s.append(result.rows / (time.perf_counter() - began))
         result.bare_per_s.append(result.rows / _bare(dsn, result))
         result.bytes_per_row = _bytes_per_row(ours, result.table)
+        if findings := check(ours):
+            raise ContenderFailedError(f"the history is not whole: {findings[0]}")
 
 
 def _bare(dsn: str, result: SinkResult) -> float:
@@ -135,36 +136,33 @@ def _bytes_per_row(store: Store, table: str) -> float:
     )
 
 
-def made(seed: int, topic: str, rows: int) -> list[Block]:
+def made(seed: int, topic: str, rows: int) -> Iterator[Block]:
     """Blocks of records: amounts and prices that walk, times that go on, names that repeat."""
     rng = np.random.default_rng(seed)
     record = BY_NAME[topic].record
     fields = record_schema(record).fields
-    columns = {one.name: _column(rng, one, rows) for one in fields}
-    values = [
-        record_codec.encode(record, {name: column[row] for name, column in columns.items()})
-        for row in range(rows)
-    ]
-    return [
-        Block(
-            topic, 0, np.arange(first, min(first + BATCH_ROWS, rows)),
-            [b"key"] * len(values[first : first + BATCH_ROWS]),
-            values[first : first + BATCH_ROWS],
-            np.full(len(values[first : first + BATCH_ROWS]), START_US // 1000),
-        )
-        for first in range(0, rows, BATCH_ROWS)
-    ]  # fmt: skip
+    for first in range(0, rows, BATCH_ROWS):
+        n = min(BATCH_ROWS, rows - first)
+        began_us = START_US + first * STEP_US
+        columns = [_column(rng, one, n, began_us) for one in fields]
+        values = [
+            record_codec.encode(record, dict(zip((one.name for one in fields), row, strict=True)))
+            for row in zip(*columns, strict=True)
+        ]
+        timestamps_ms = np.full(n, began_us // 1000)
+        offsets = np.arange(first, first + n)
+        yield Block(topic, 0, offsets, [b"key"] * n, values, timestamps_ms)
 
 
-def _column(rng: np.random.Generator, one: Field, rows: int) -> list[Any]:
+def _column(rng: np.random.Generator, one: Field, rows: int, began_us: int) -> list[Any]:
     if one.kind == "array":
-        items = {f.name: _column(rng, f, rows * ARRAY_ITEMS) for f in one.items}
+        items = {f.name: _column(rng, f, rows * ARRAY_ITEMS, began_us) for f in one.items}
         flat = [
             dict(zip(items, values, strict=True)) for values in zip(*items.values(), strict=True)
         ]
         return [flat[at : at + ARRAY_ITEMS] for at in range(0, len(flat), ARRAY_ITEMS)]
     if one.kind == "long" and one.timestamp:
-        values: list[Any] = (START_US + np.cumsum(rng.integers(0, 2_000, rows))).tolist()
+        values: list[Any] = (began_us + np.cumsum(rng.integers(0, 2 * STEP_US, rows))).tolist()
     elif one.kind == "long":
         values = (10**12 + 10**6 * np.cumsum(rng.integers(-50, 51, rows))).tolist()
     elif one.kind == "double":

@@ -50,14 +50,13 @@ def _fitting(columns: Columns) -> tuple[Bools, list[Refusal]]:
             continue
         holder: Any = columns if column.array is None else columns.data[column.array]
         numbers = holder.data[column.field]
-        for place in np.flatnonzero((numbers < low) | (numbers > high)):
-            row = place if column.array is None else _row_of(holder.lengths, place)
+        wrong = np.flatnonzero((numbers < low) | (numbers > high))
+        rows = wrong
+        if column.array is not None:
+            rows = np.searchsorted(np.cumsum(holder.lengths), wrong, side="right")
+        for number, row in zip(numbers[wrong].tolist(), rows.tolist(), strict=True):
             if fits[row]:
-                message = f"{column.field} is {numbers[place]}, which its column cannot hold"
+                message = f"{column.field} is {number}, which its column cannot hold"
                 refused.append(Refusal(int(columns.rows[row]), reason, message))
             fits[row] = False
     return fits, refused
-
-
-def _row_of(lengths: Int64s, item: np.int64) -> np.int64:
-    return np.searchsorted(np.cumsum(lengths), item, side="right")

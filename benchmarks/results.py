@@ -56,10 +56,11 @@ DEFINITIONS = """\
 - Kernels: the arrays are in memory and warm, rows ascend by bucket, results are checked first. A
   plain read is numpy's sum of every column of the same arrays in the same run.
 - Sink: blocks of at most 50,000 records in memory, through every step of the sink but Kafka's: Avro
-  decoded, intent, insert, record of it; HTTP is a small server in Python in front of chDB in the
-  same process. The bare insert is clickhouse-connect's `insert` of the same rows as columns, in the
-  same run, into a table of the same kind, without a token; reading them back is not counted. Values
-  are made: amounts walk, times go on, 2,000 names repeat, arrays have three elements.
+  decoded, intent, insert, record of it; HTTP is the port of `plimsoll up`, opened for writing, in
+  front of chDB in the same process. The bare insert is clickhouse-connect's `insert` of the same
+  rows as columns, in the same run, into a table of the same kind, without a token; reading them
+  back is not counted. Values are made: amounts walk, times go on, 2,000 names repeat, arrays have
+  three elements.
 - Recovery: the changelog, written by the worker's own code, holds every account once, as after
   compaction (two or three positions, one or two balances), and the ids of the fills, in 8
   partitions. A new process reads it plainly, consume(10000) to its end, the records thrown away,

@@ -19,11 +19,11 @@ from schemas.registry import Field, record_schema
 from schemas.topics import BY_NAME
 from sinks.clickhouse import Delivery, table_name
 from sinks.consumer import BATCH_ROWS
+from sinks.door import Door
 from sinks.schema import create_tables
 from sinks.store import Store
 from sinks.verifier import check
 from sinks.writer import Writer
-from tests.contracts.http_front import HttpFront
 
 TOPICS = ("fills", "prices", "collateral", "margin-calls", "liquidations", "margin-state")
 WAYS = ("chDB", "HTTP")
@@ -69,11 +69,8 @@ def _way_in(way: str, folder: Path) -> Iterator[str]:
     if way == "chDB":
         yield f"chdb://{folder / 'history'}"
         return
-    front = HttpFront(folder / "history")
-    try:
-        yield front.dsn
-    finally:
-        front.close()
+    with Door(str(folder / "history"), writable=True) as door:
+        yield door.url
 
 
 def _run(dsn: str, blocks: list[Block], result: SinkResult) -> None:

@@ -1,4 +1,4 @@
-"""A proxy between the sink and a ClickHouse over HTTP that loses, delays and forges answers."""
+"""A proxy between a client and a ClickHouse over HTTP that loses, delays and forges answers."""
 
 import http.client
 import socket
@@ -12,6 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 
 RST = struct.pack("ii", 1, 0)
 """SO_LINGER: close with a reset."""
+ITS_OWN = frozenset({"Content-Length", "Date", "Server", "Connection"})
+"""Headers that each server writes for itself."""
 
 
 class FaultProxy:
@@ -93,7 +95,7 @@ class FaultProxy:
         else:
             if table and answer.status == 200:
                 self.acknowledged.append(table)
-            headers = {k: v for k, v in answer.getheaders() if k.startswith("X-ClickHouse")}
+            headers = {k: v for k, v in answer.getheaders() if k not in ITS_OWN}
             _answer(request, answer.status, headers, content)
 
 

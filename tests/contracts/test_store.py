@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sinks.door import Door
 from sinks.native import NativeColumn, strings
 from sinks.store import Store, StoreBusyError, StoreError
-from tests.contracts.http_front import HttpFront
+from tests.contracts.fault_proxy import FaultProxy
 
 pytestmark = pytest.mark.embedded
 TABLE = """CREATE TABLE entries (id Int64, name String, amount Decimal64(8))
@@ -23,14 +24,14 @@ ENGINE = MergeTree ORDER BY id SETTINGS non_replicated_deduplication_window = 10
 
 @pytest.fixture(params=["chdb", "http", "server"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    front = None
+    door = None
     if request.param == "server":
         dsn = os.environ.get("PLIMSOLL_TEST_CLICKHOUSE", "")
         if not dsn:
             pytest.skip("PLIMSOLL_TEST_CLICKHOUSE names no server")
     elif request.param == "http":
-        front = HttpFront(tmp_path / "front")
-        dsn = front.dsn
+        door = Door(str(tmp_path / "served"), writable=True)
+        dsn = door.url
     else:
         dsn = f"chdb://{tmp_path / 'history'}"
     database = f"plimsoll_test_{uuid.uuid4().hex}"
@@ -38,8 +39,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         opened.create(TABLE)
         yield opened
         opened.create(f"DROP DATABASE {database}")
-    if front is not None:
-        front.close()
+    if door is not None:
+        door.close()
 
 
 def entries(ids: list[int], amounts_e8: list[int]) -> list[NativeColumn]:
@@ -96,36 +97,37 @@ def test_an_insert_without_a_token_is_our_own_mistake(store: Store) -> None:
 
 
 @pytest.fixture
-def front(tmp_path: Path) -> Iterator[HttpFront]:
-    opened = HttpFront(tmp_path / "front")
-    yield opened
-    opened.close()
+def proxy(tmp_path: Path) -> Iterator[FaultProxy]:
+    with Door(str(tmp_path / "served"), writable=True) as door:
+        opened = FaultProxy(door.url)
+        yield opened
+        opened.close()
 
 
-def test_a_server_that_says_later_is_busy(front: HttpFront) -> None:
-    with Store(front.dsn) as store:
+def test_a_server_that_says_later_is_busy(proxy: FaultProxy) -> None:
+    with Store(proxy.dsn) as store:
         store.create(TABLE)
-        front.faults.append("refuse")
+        proxy.fault = lambda table: "503"
         with pytest.raises(StoreBusyError):
             store.insert("entries", entries([1], [1]), rows=1, token="a")
         assert ids(store) == []
+        proxy.fault = lambda table: None
         store.insert("entries", entries([1], [1]), rows=1, token="a")
         assert ids(store) == [1]
 
 
-def test_an_answer_lost_after_the_insert_leaves_the_rows_once(front: HttpFront) -> None:
-    with Store(front.dsn) as store:
+def test_an_answer_lost_after_the_insert_leaves_the_rows_once(proxy: FaultProxy) -> None:
+    with Store(proxy.dsn) as store:
         store.create(TABLE)
-        front.faults += ["lose", "lose", "lose"]
+        proxy.fault = lambda table: "reset after"
         with pytest.raises(StoreBusyError):
             store.insert("entries", entries([1, 2], [1, 1]), rows=2, token="a")
-        front.faults.clear()
+        proxy.fault = lambda table: None
         store.insert("entries", entries([1, 2], [1, 1]), rows=2, token="a")
         assert ids(store) == [1, 2]
 
 
-def test_a_server_out_of_reach_is_busy(tmp_path: Path) -> None:
-    front = HttpFront(tmp_path / "front")
-    front.close()
+def test_a_server_out_of_reach_is_busy(proxy: FaultProxy) -> None:
+    proxy.close()
     with pytest.raises(StoreBusyError):
-        Store(front.dsn)
+        Store(proxy.dsn)

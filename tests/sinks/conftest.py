@@ -1,4 +1,4 @@
-"""A history in chDB with all tables, and the embedded broker."""
+"""A history in chDB with all tables, the same as a server shows it, and the embedded broker."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sinks.clickhouse import create_tables
+from sinks.door import Door
 from sinks.store import Store
 from streams.run.broker import EmbeddedBroker
 
@@ -19,6 +20,13 @@ def dsn(tmp_path: Path) -> str:
 def store(dsn: str) -> Iterator[Store]:
     with Store(dsn) as opened:
         create_tables(opened)
+        yield opened
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Door]:
+    """What the sink speaks HTTP with: the door of an embedded history, opened for writing."""
+    with Door(str(tmp_path / "served"), writable=True) as opened:
         yield opened
 
 

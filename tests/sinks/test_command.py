@@ -6,19 +6,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from sinks.clickhouse import Delivery, create_tables, deliver
+from sinks.door import Door
 from sinks.store import Store
 from sinks.verifier import check
 from streams.run.broker import EmbeddedBroker
 from streams.run.cli import main
 from streams.run.topics import ensure_topics
-from tests.contracts.http_front import HttpFront
 from tests.sinks.carrying import (
     PARTITIONS,
     PATIENCE_S,
@@ -33,15 +32,8 @@ from tests.sinks.samples import fills
 pytestmark = pytest.mark.embedded
 
 
-@pytest.fixture
-def front(tmp_path: Path) -> Iterator[HttpFront]:
-    opened = HttpFront(tmp_path / "front")
-    yield opened
-    opened.close()
-
-
 def test_it_carries_until_it_is_asked_to_stop(
-    broker: EmbeddedBroker, front: HttpFront, tmp_path: Path
+    broker: EmbeddedBroker, server: Door, tmp_path: Path
 ) -> None:
     ensure_topics(broker.bootstrap, PARTITIONS)
     produce(broker.bootstrap, "fills", encoded("fill", 20))
@@ -50,9 +42,9 @@ def test_it_carries_until_it_is_asked_to_stop(
     sink = subprocess.Popen(
         [sys.executable, "-m", "streams.run.cli", "sink", "--kafka-config", str(config)],
         stdout=subprocess.PIPE,
-        env={**os.environ, "PLIMSOLL_BOOTSTRAP": broker.bootstrap, "PLIMSOLL_DSN": front.dsn},
+        env={**os.environ, "PLIMSOLL_BOOTSTRAP": broker.bootstrap, "PLIMSOLL_DSN": server.url},
     )
-    with Store(front.dsn) as store:
+    with Store(server.url) as store:
         create_tables(store)
         deadline = time.monotonic() + PATIENCE_S
         while len(offsets(store, "fills")) < 20 and time.monotonic() < deadline:
@@ -67,16 +59,16 @@ def test_it_carries_until_it_is_asked_to_stop(
 
 
 def test_a_table_of_another_kind_ends_it_with_a_sentence(
-    broker: EmbeddedBroker, front: HttpFront, tmp_path: Path
+    broker: EmbeddedBroker, server: Door, tmp_path: Path
 ) -> None:
     ensure_topics(broker.bootstrap, PARTITIONS)
     produce(broker.bootstrap, "fills", encoded("fill", 20))
-    with Store(front.dsn) as store:
+    with Store(server.url) as store:
         create_tables(store)
         store.create("ALTER TABLE fills DROP COLUMN quantity")
     ended = subprocess.run(
         [sys.executable, "-m", "streams.run.cli", "sink", "--bootstrap", broker.bootstrap,
-         "--dsn", front.dsn],
+         "--dsn", server.url],
         stderr=subprocess.PIPE, timeout=PATIENCE_S, check=False, text=True,
     )  # fmt: skip
     assert ended.returncode == 1

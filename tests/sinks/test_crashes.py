@@ -3,8 +3,6 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +12,6 @@ from sinks.store import Store
 from sinks.verifier import check
 from streams.run.broker import EmbeddedBroker
 from streams.run.topics import ensure_topics
-from tests.contracts.http_front import HttpFront
 from tests.sinks.carrying import PARTITIONS, carry, encoded, produce
 from tests.sinks.crashing import STEPS
 
@@ -25,13 +22,9 @@ POINTS = [(step, 1) for step in STEPS] + [("3 inserted", len(TOPICS))]
 
 
 @pytest.fixture(params=["chdb", "http"])
-def crash_dsn(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "chdb":
-        yield f"chdb://{tmp_path / 'history'}"
-        return
-    front = HttpFront(tmp_path / "front")
-    yield front.dsn
-    front.close()
+def crash_dsn(request: pytest.FixtureRequest, dsn: str) -> str:
+    """chDB, which dies with the sink, or HTTP, behind which it goes on."""
+    return dsn if request.param == "chdb" else request.getfixturevalue("server").url
 
 
 def test_a_kill_behind_any_step_leaves_every_record_once(

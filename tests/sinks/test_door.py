@@ -20,7 +20,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from sinks.door import Door
 from sinks.door_engine import Limits
 from sinks.native import NativeColumn
-from sinks.store import Store, StoreError
+from sinks.store import RowsRefusedError, Store, StoreError
 
 pytestmark = pytest.mark.embedded
 ROWS = [(1, "näme", Decimal("9999999999.99999999")), (2, "tab\t'", Decimal("-0.00000001"))]
@@ -292,3 +292,6 @@ def test_in_a_servers_place_it_takes_inserts_once_each(folder: str) -> None:
         assert [row["n"] for row in store.query("SELECT n FROM e ORDER BY n")] == [1, 1, 2]
         with pytest.raises(StoreError, match=r"THERE_IS_NO_COLUMN|NO_SUCH_COLUMN"):
             store.insert("e", [NativeColumn("x", "UInt8", b"\x01")], rows=1, token="x")
+        store.create("ALTER TABLE e ADD CONSTRAINT small CHECK n < 9")
+        with pytest.raises(RowsRefusedError, match="small"):
+            store.insert("e", [NativeColumn("n", "UInt8", b"\x09")], rows=1, token="y")

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,13 +9,13 @@ from confluent_kafka import Consumer, TopicPartition
 
 from sinks import consumer, patience
 from sinks.broker import settings_of
+from sinks.door import Door
 from sinks.recount import recount
 from sinks.store import Store
 from sinks.verifier import check
 from streams.run.broker import EmbeddedBroker
 from streams.run.topics import ensure_topics
 from tests.contracts.fault_proxy import FaultProxy
-from tests.contracts.http_front import HttpFront
 from tests.sinks.carrying import (
     PARTITIONS,
     PATIENCE_S,
@@ -33,12 +32,10 @@ pytestmark = pytest.mark.embedded
 
 
 @pytest.fixture
-def proxy(tmp_path: Path) -> Iterator[FaultProxy]:
-    front = HttpFront(tmp_path / "front")
-    opened = FaultProxy(front.dsn)
+def proxy(server: Door) -> Iterator[FaultProxy]:
+    opened = FaultProxy(server.url)
     yield opened
     opened.close()
-    front.close()
 
 
 def committed(broker: EmbeddedBroker, topic: str) -> list[int]:

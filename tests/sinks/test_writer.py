@@ -8,12 +8,12 @@ import pytest
 
 from sinks import patience
 from sinks.clickhouse import Delivery, create_tables
+from sinks.door import Door
 from sinks.store import TIMEOUT_S, Store, StoreBusyError, StoreError
 from sinks.verifier import check
 from sinks.watermarks import Resume, Watermarks
 from sinks.writer import REFUSED_IN_A_ROW, Writer
 from tests.contracts.fault_proxy import FaultProxy
-from tests.contracts.http_front import HttpFront
 from tests.sinks.samples import block_of, edge_records, fills
 
 pytestmark = pytest.mark.embedded
@@ -29,15 +29,15 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpFront]:
-    opened = HttpFront(tmp_path_factory.mktemp("front"))
-    yield opened
-    opened.close()
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    """One for all: each test has its own database or its own topic."""
+    with Door(str(tmp_path_factory.mktemp("served")), writable=True) as opened:
+        yield opened
 
 
 @pytest.fixture
-def proxy(front: HttpFront) -> Iterator[FaultProxy]:
-    opened = FaultProxy(front.dsn)
+def proxy(server: Door) -> Iterator[FaultProxy]:
+    opened = FaultProxy(server.url)
     yield opened
     opened.close()
 
@@ -50,8 +50,8 @@ def store(proxy: FaultProxy) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="module")
-def database(front: HttpFront) -> str:
-    with Store(front.dsn, database="history") as opened:
+def database(server: Door) -> str:
+    with Store(server.url, database="history") as opened:
         create_tables(opened)
     return "history"
 
@@ -73,7 +73,7 @@ def carry_out(writer: Writer, blocks: list[Delivery]) -> None:
 @pytest.mark.parametrize("table", ["ingest_blocks", "fills", "sink_refused"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_no_fault_loses_or_doubles_a_record(
-    proxy: FaultProxy, front: HttpFront, database: str, fault: str, table: str
+    proxy: FaultProxy, server: Door, database: str, fault: str, table: str
 ) -> None:
     topic_id = uuid.uuid4().hex
     turns = itertools.count()
@@ -82,7 +82,7 @@ def test_no_fault_loses_or_doubles_a_record(
     with Store(proxy.dsn, database=database, timeout_s=timeout_s) as faulty:
         carry_out(Writer(faulty), deliveries(topic_id))
     assert next(turns) > 2, "the fault did not come about"
-    with Store(front.dsn, database=database) as store:
+    with Store(server.url, database=database) as store:
         assert check(store) == []
         assert Watermarks(store).resume("fills", topic_id) == {3: Resume(6), 1: Resume(4)}
         for name, rows in (("fills", 9), ("orders", 5), ("sink_refused", 1)):

@@ -83,7 +83,7 @@ class Reducer:
 
     def fields(self, evaluated: Evaluated, orders: Orders) -> dict[int, list[dict[str, Any]]]:
         """Place of a bucket -> what its records say of each of its orders."""
-        limits, bankruptcies = self.prices(evaluated, orders.row, orders.urgency)
+        limits, bankruptcies = self._prices(evaluated, orders.row, orders.urgency)
         instruments, names = evaluated.positions.instrument, self._ledger.rules.instruments
         found: dict[int, list[dict[str, Any]]] = {}
         columns = (orders.place, orders.row, orders.side, orders.quantity_e8)
@@ -101,7 +101,30 @@ class Reducer:
             )
         return found
 
-    def prices(
+    def takeover_fields(
+        self, evaluated: Evaluated, places: Int64s
+    ) -> dict[int, list[dict[str, Any]]]:
+        """Place of a bucket -> what the records of its takeover say of each position."""
+        names, positions = self._ledger.rules.instruments, evaluated.positions
+        of = [evaluated.positions_of(place) for place in places.tolist()]
+        rows = np.concatenate([np.empty(0, np.int64), *of])
+        _, bankruptcies = self._prices(evaluated, rows)
+        found: dict[int, list[dict[str, Any]]] = {place: [] for place in places.tolist()}
+        columns = (positions.bucket, positions.instrument, positions.quantity_e8)
+        for place, instrument, quantity, bankruptcy in zip(
+            *(column[rows].tolist() for column in columns), bankruptcies, strict=True
+        ):
+            found[place].append(
+                {
+                    "quantity_e8": abs(quantity),
+                    "instrument_id": names[instrument],
+                    "side": "SELL" if quantity > 0 else "BUY",
+                    "bankruptcy_price_e8": bankruptcy or None,
+                }
+            )
+        return found
+
+    def _prices(
         self, evaluated: Evaluated, rows: Int64s, urgency: Floats | None = None
     ) -> tuple[list[int], list[int]]:
         """Limit and bankruptcy prices of these positions, 0 where there is none."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from schemas.block import Block
-from schemas.record_codec import encode
+from schemas.block_encode import encode_all
 from schemas.topics import BY_NAME
 from streams.processors.cycle import Cycle
 from streams.processors.outputs import Output
@@ -103,18 +103,19 @@ class Shards:
 
     def _commit(self, blocks: list[Block]) -> None:
         cycle = self.cycle
-        outputs: dict[int, list[Output]] = {}
-        for one in cycle.take_outputs():
-            outputs.setdefault(one.partition, []).append(one)
+        outputs: dict[int, list[tuple[Output, bytes]]] = {}
+        for one, value in _encoded(cycle.take_outputs()):
+            outputs.setdefault(one.partition, []).append((one, value))
         touched = {block.partition for block in blocks} | outputs.keys() | cycle.touched()
         ends = {number: cycle.ends(number) for number in sorted(touched & self.held)}
         for partition, pairs in cycle.log.records(ends).items():
             applied = ",".join(f"{topic}={end}" for topic, end in ends[partition].items()).encode()
-            records = [_record(one, applied) for one in outputs.get(partition, ())]
+            mine = outputs.get(partition, ())
+            records = [_record(one, value, applied) for one, value in mine]
             records += [Record(self._changelog, *pair, partition=partition) for pair in pairs]
             journal = self._journals[partition]
             outcome = self._submit(_committing(journal, records))
-            topics = Counter(one.topic for one in outputs.get(partition, ()))
+            topics = Counter(one.topic for one, _ in mine)
             self._under_way.append((partition, outcome, topics))
         # settle may have dropped partitions just now: what was applied of theirs is not durable
         self._undone = [block for block in blocks if block.partition in self._journals]
@@ -135,14 +136,24 @@ def _committing(journal: Journal, records: list[Record]) -> Callable[[], None]:
     return lambda: journal.commit(records)
 
 
-def _record(one: Output, applied: bytes) -> Record:
+def _encoded(outputs: list[Output]) -> list[tuple[Output, bytes]]:
+    """Each with its value; those of a topic are encoded together."""
+    by_topic: dict[str, list[Mapping[str, Any]]] = {}
+    for one in outputs:
+        by_topic.setdefault(one.topic, []).append(one.values)
+    values = {
+        topic: iter(encode_all(BY_NAME[topic].record, rows)) for topic, rows in by_topic.items()
+    }
+    return [(one, next(values[one.topic])) for one in outputs]
+
+
+def _record(one: Output, value: bytes, applied: bytes) -> Record:
     headers = [
         ("plimsoll-id", one.output_id.encode()),
         ("plimsoll-source", one.source.encode()),
         ("plimsoll-applied", applied),
         ("plimsoll-version", VERSION),
     ]
-    value = encode(BY_NAME[one.topic].record, one.values)
     return Record(one.topic, one.key, value, headers, _slice_partition(one))
 
 

@@ -1,16 +1,24 @@
 """The legs of a takeover: all that a bucket holds goes to the insurance funds, as it stands."""
 
-from dataclasses import replace
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
+from schemas.block import Int64s
+from streams.processors.margin import pool_name
 from streams.processors.outputs import Output
 from streams.processors.transfers import Cause, Leg, transfer
 from streams.state.ledger import INSURANCE, Ledger
 
 
-def takeover(ledger: Ledger, about: dict[str, Any], transfer_id: str, now_us: int) -> list[Output]:
+class Held(NamedTuple):
+    """A position or a balance, and the asset in which it pays."""
+
+    asset: str
+    leg: Leg
+
+
+def takeover(ledger: Ledger, cause: Cause, transfer_id: str, held: list[Held]) -> list[Output]:
     """Legs that move every position (quantity and cost) and every balance of a bucket.
 
     A position goes to the fund of its settlement asset, a balance to the fund of its asset. What
@@ -18,30 +26,34 @@ def takeover(ledger: Ledger, about: dict[str, Any], transfer_id: str, now_us: in
     paid in kind.
     """
     legs = []
-    for asset, leg in holdings(ledger, about["row"], about["account_id"], about["bucket"]):
-        legs.append(leg.to(leg.account_id, leg.bucket))
-        legs.append(replace(leg, account_id=INSURANCE + asset, bucket="cross"))
-    cause = Cause("TAKEOVER", now_us, about["source"], about["partition"])
+    for asset, leg in held:
+        there = leg.to(INSURANCE + asset)
+        legs += [there.to(leg.account_id, leg.bucket), there]
     return transfer(ledger, cause, transfer_id, legs)
 
 
-def holdings(ledger: Ledger, bucket: int, account_id: str, pool: str) -> list[tuple[str, Leg]]:
-    """All that a bucket (row) holds, each with the asset in which it pays."""
+def holdings_of(ledger: Ledger, buckets: Int64s) -> dict[int, list[Held]]:
+    """By bucket (row), all that it holds: positions, then balances."""
     book, rules = ledger.book, ledger.rules
     positions, balances = book.positions, book.balances
-    held: list[tuple[str, Leg]] = []
-    for row in np.flatnonzero(positions.live & (positions["bucket"] == bucket)).tolist():
-        instrument = int(positions["instrument"][row])
+    chosen = np.zeros(book.buckets.capacity, np.bool_)
+    chosen[buckets] = True
+    whose = {row: (book.account_of_bucket(row), pool_name(ledger, row)) for row in buckets.tolist()}
+    held: dict[int, list[Held]] = {row: [] for row in whose}
+    rows = np.flatnonzero(positions.live & chosen[positions["bucket"]])
+    columns = (positions[name][rows] for name in ("bucket", "instrument", "quantity_e8", "cost_e8"))
+    for bucket, instrument, quantity, cost in zip(*(c.tolist() for c in columns), strict=True):
         leg = Leg(
-            account_id,
-            pool,
+            *whose[bucket],
             instrument_id=rules.instruments[instrument],
-            quantity_e8=int(positions["quantity_e8"][row]),
-            cost_e8=int(positions["cost_e8"][row]),
+            quantity_e8=quantity,
+            cost_e8=cost,
         )
-        held.append((rules.assets[int(rules.contracts.settlement[instrument])], leg))
-    for row in np.flatnonzero(balances.live & (balances["bucket"] == bucket)).tolist():
-        asset = rules.assets[int(balances["asset"][row])]
-        if amount := int(balances["amount_e8"][row]):
-            held.append((asset, Leg(account_id, pool, asset=asset, amount_e8=amount)))
+        asset = rules.assets[int(rules.contracts.settlement[instrument])]
+        held[bucket].append(Held(asset, leg))
+    rows = np.flatnonzero(balances.live & chosen[balances["bucket"]] & (balances["amount_e8"] != 0))
+    columns = (balances[name][rows] for name in ("bucket", "asset", "amount_e8"))
+    for bucket, number, amount in zip(*(c.tolist() for c in columns), strict=True):
+        asset = rules.assets[number]
+        held[bucket].append(Held(asset, Leg(*whose[bucket], asset=asset, amount_e8=amount)))
     return held

@@ -1,11 +1,11 @@
 """The legs of a transfer: what leaves one account arrives at another, all in one record set."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 from streams.processors.outputs import Output
-from streams.state.ledger import Ledger, partition_of
+from streams.state.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +22,14 @@ class Leg:
 
     def to(self, account_id: str, bucket: str = "cross") -> Self:
         """The same arriving there."""
-        return replace(
-            self,
-            account_id=account_id,
-            bucket=bucket,
-            amount_e8=-self.amount_e8,
-            quantity_e8=-self.quantity_e8,
-            cost_e8=-self.cost_e8,
+        return type(self)(
+            account_id,
+            bucket,
+            self.asset,
+            -self.amount_e8,
+            self.instrument_id,
+            -self.quantity_e8,
+            -self.cost_e8,
         )
 
 
@@ -49,9 +50,8 @@ def transfer(ledger: Ledger, cause: Cause, transfer_id: str, legs: list[Leg]) ->
     of the partition's own system accounts are awaited: those accounts decide nothing meanwhile.
     """
     for number, leg in enumerate(legs):
-        home = partition_of(leg.account_id, ledger.partitions)
-        if leg.account_id[:1] == "@" and home == cause.partition:
-            ledger.awaited[home, leg.account_id].add(f"{transfer_id}#{number}")
+        if leg.account_id[:1] == "@" and ledger.home(leg.account_id) == cause.partition:
+            ledger.awaited[cause.partition, leg.account_id].add(f"{transfer_id}#{number}")
     later = Counter(leg.account_id for leg in legs)
     return [
         Output(

@@ -14,7 +14,12 @@ from streams.state.guards import Guard
 from streams.state.ledger import Ledger
 from streams.state.mark_board import MarkBoard
 
-Records = dict[int, dict[str, Any]]
+Record = dict[str, Any]
+Of = list[tuple[str, Record]]
+"""By place of a bucket: its name, and the record of its account."""
+PARTS = ("buckets", "balances", "positions", "greeks")
+STAGES = {int(stage): stage.name for stage in Stage}
+GUARDS = {int(guard): guard.name for guard in Guard}
 
 
 def margin_states(ledger: Ledger, board: MarkBoard, accounts: Int64s) -> list[Output]:
@@ -24,105 +29,108 @@ def margin_states(ledger: Ledger, board: MarkBoard, accounts: Int64s) -> list[Ou
     wanted[accounts] = True
     buckets = np.flatnonzero(book.buckets.live & wanted[book.buckets["account"]])
     evaluated = evaluate(ledger, board, buckets)
-    records: Records = {}
-    for row in accounts.tolist():
+    columns = [accounts, *(book.accounts[name][accounts] for name in ("partition", "quarantined"))]
+    records: dict[int, Record] = {}
+    outputs = []
+    for row, partition, quarantined in zip(*(c.tolist() for c in columns), strict=True):
+        name = book.accounts.keys[row]
+        assert name is not None
         records[row] = {
             "event_time": board.clock_us,
-            "account_id": book.accounts.keys[row],
-            "quarantined": bool(book.accounts["quarantined"][row]),
-            "buckets": [],
-            "balances": [],
-            "positions": [],
-            "greeks": [],
+            "account_id": name,
+            "quarantined": quarantined,
+            **{part: [] for part in PARTS},
         }
-    owner = book.buckets["account"][buckets]
+        output_id = f"{name}/{board.clock_us}"
+        outputs.append(Output("margin-state", name, records[row], output_id, partition=partition))
     names = [pool_name(ledger, bucket) for bucket in buckets.tolist()]
-    _fill_buckets(ledger, evaluated, (owner, names), records)
-    _fill_positions(ledger, board, evaluated, (owner, names), records)
-    _fill_greeks(ledger, evaluated, (owner, names), records)
-    balances = book.balances
-    place = {bucket: i for i, bucket in enumerate(buckets.tolist())}
-    chosen = (
-        balances.live
-        & (balances["amount_e8"] != 0)
-        & wanted[book.buckets["account"][balances["bucket"]]]
-    )
-    for row in np.flatnonzero(chosen).tolist():
-        at = place[int(balances["bucket"][row])]
-        records[int(owner[at])]["balances"].append(
-            {
-                "bucket": names[at],
-                "asset": ledger.rules.assets[balances["asset"][row]],
-                "amount_e8": int(balances["amount_e8"][row]),
-            }
-        )
+    owners = [records[row] for row in book.buckets["account"][buckets].tolist()]
+    of = list(zip(names, owners, strict=True))
+    _fill_buckets(ledger, evaluated, of)
+    _fill_positions(ledger, board, evaluated, of)
+    _fill_greeks(ledger, evaluated, of)
+    _fill_balances(ledger, buckets, of)
     book.accounts["published_us"][accounts] = board.clock_us
-    return [
-        Output(
-            "margin-state",
-            record["account_id"],
-            record,
-            f"{record['account_id']}/{board.clock_us}",
-            partition=int(book.accounts["partition"][row]),
-        )
-        for row, record in records.items()
-    ]
+    return outputs
 
 
-def _fill_buckets(
-    ledger: Ledger,
-    evaluated: Evaluated,
-    of: tuple[Int64s, list[str]],
-    records: Records,
-) -> None:
-    owner, names = of
-    columns, state = ledger.book.buckets, evaluated.state
-    health = state.health()
-    worst = [ledger.profile.scenario_name(one) for one in evaluated.evaluation.worst.tolist()]
-    for place, bucket in enumerate(evaluated.buckets.tolist()):
-        empty = not state.equity_e8[place] and not columns["stage"][bucket]
-        if empty and names[place] != "cross" and not state.maintenance_margin_e8[place]:
+def _fill_buckets(ledger: Ledger, evaluated: Evaluated, of: Of) -> None:
+    book, state = ledger.book.buckets, evaluated.state
+    columns = (
+        book["stage"][evaluated.buckets],
+        book["episode"][evaluated.buckets],
+        state.equity_e8,
+        state.initial_margin_e8,
+        state.maintenance_margin_e8,
+        state.health(),
+        evaluated.guard,
+        state.initial_equity_e8,
+        evaluated.evaluation.worst,
+    )
+    for (name, record), stage, episode, equity, initial, maintenance, *last in zip(
+        of, *(column.tolist() for column in columns), strict=True
+    ):
+        if name != "cross" and not (equity or stage or maintenance):
             continue  # an isolated bucket that was closed
-        maintenance = int(state.maintenance_margin_e8[place])
-        records[int(owner[place])]["buckets"].append(
+        health, guard, initial_equity, worst = last
+        record["buckets"].append(
             {
-                "bucket": names[place],
-                "stage": Stage(int(columns["stage"][bucket])).name,
-                "episode": int(columns["episode"][bucket]),
-                "equity_e8": int(state.equity_e8[place]),
-                "initial_margin_e8": int(state.initial_margin_e8[place]),
+                "bucket": name,
+                "stage": STAGES[stage],
+                "episode": episode,
+                "equity_e8": equity,
+                "initial_margin_e8": initial,
                 "maintenance_margin_e8": maintenance,
-                "health": float(health[place]) if maintenance else None,
-                "guard": Guard(int(evaluated.guard[place])).name,
-                "initial_equity_e8": int(state.initial_equity_e8[place]),
-                "worst_scenario": worst[place],
+                "health": health if maintenance else None,
+                "guard": GUARDS[guard],
+                "initial_equity_e8": initial_equity,
+                "worst_scenario": ledger.profile.scenario_name(worst),
             }
         )
 
 
-def _fill_positions(
-    ledger: Ledger,
-    board: MarkBoard,
-    evaluated: Evaluated,
-    of: tuple[Int64s, list[str]],
-    records: Records,
-) -> None:
-    owner, names = of
-    columns, state = ledger.book.positions, evaluated.position_state
+def _fill_balances(ledger: Ledger, buckets: Int64s, of: Of) -> None:
+    balances, assets = ledger.book.balances, ledger.rules.assets
+    place = np.full(ledger.book.buckets.capacity, -1, np.int64)
+    place[buckets] = np.arange(len(buckets))
+    rows = np.flatnonzero(
+        balances.live & (balances["amount_e8"] != 0) & (place[balances["bucket"]] >= 0)
+    )
+    columns = (place[balances["bucket"][rows]], balances["asset"][rows])
+    for at, asset, amount in zip(
+        *(column.tolist() for column in columns), balances["amount_e8"][rows].tolist(), strict=True
+    ):
+        name, record = of[at]
+        record["balances"].append({"bucket": name, "asset": assets[asset], "amount_e8": amount})
+
+
+def _fill_positions(ledger: Ledger, board: MarkBoard, evaluated: Evaluated, of: Of) -> None:
+    held, state = evaluated.positions, evaluated.position_state
+    instruments = ledger.rules.instruments
+    columns = (
+        held.bucket,
+        held.instrument,
+        held.quantity_e8,
+        held.cost_e8,
+        board.mark_e8[held.instrument],
+        state.profit_e8,
+        state.maintenance_margin_e8,
+    )
     prices = _liquidation_prices(ledger, evaluated)
-    for place, row in enumerate(evaluated.position_rows.tolist()):
-        at = int(evaluated.positions.bucket[place])
-        instrument = int(columns["instrument"][row])
-        records[int(owner[at])]["positions"].append(
+    for at, instrument, quantity, cost, mark, profit, maintenance, price in zip(
+        *(column.tolist() for column in columns), prices, strict=True
+    ):
+        name, record = of[at]
+        record["positions"].append(
             {
-                "bucket": names[at],
-                "instrument_id": ledger.rules.instruments[instrument],
-                "quantity_e8": int(columns["quantity_e8"][row]),
-                "cost_e8": int(columns["cost_e8"][row]),
-                "mark_e8": int(board.mark_e8[instrument]),
-                "profit_e8": int(state.profit_e8[place]),
-                "maintenance_margin_e8": int(state.maintenance_margin_e8[place]),
-                "liquidation_price_e8": prices[place],
+                "bucket": name,
+                "instrument_id": instruments[instrument],
+                "quantity_e8": quantity,
+                "cost_e8": cost,
+                "mark_e8": mark,
+                "profit_e8": profit,
+                "maintenance_margin_e8": maintenance,
+                "liquidation_price_e8": price,
             }
         )
 
@@ -146,10 +154,7 @@ def _liquidation_prices(ledger: Ledger, evaluated: Evaluated) -> list[int | None
     ]
 
 
-def _fill_greeks(
-    ledger: Ledger, evaluated: Evaluated, of: tuple[Int64s, list[str]], records: Records
-) -> None:
-    owner, names = of
+def _fill_greeks(ledger: Ledger, evaluated: Evaluated, of: Of) -> None:
     greeks = evaluated.evaluation.greeks
     if greeks is None:
         return
@@ -160,10 +165,11 @@ def _fill_greeks(
         *(column.tolist() for column in columns),
         strict=True,
     ):
+        name, record = of[at]
         delta, gamma, vega, theta = values
-        records[int(owner[at])]["greeks"].append(
+        record["greeks"].append(
             {
-                "bucket": names[at],
+                "bucket": name,
                 "underlying": ledger.rules.instruments[underlying],
                 "delta": delta,
                 "gamma": gamma,

@@ -27,8 +27,8 @@ def takeover(ledger: Ledger, cause: Cause, transfer_id: str, held: list[Held]) -
     """
     legs = []
     for asset, leg in held:
-        there = leg.to(INSURANCE + asset)
-        legs += [there.to(leg.account_id, leg.bucket), there]
+        taken = leg.to(leg.account_id, leg.bucket)
+        legs += [taken, taken.to(INSURANCE + asset)]
     return transfer(ledger, cause, transfer_id, legs)
 
 

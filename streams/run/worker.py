@@ -19,6 +19,7 @@ from streams.processors.intake import Inbox, hold_blocks
 from streams.processors.report import report
 from streams.processors.shards import Shards
 from streams.processors.warm_up import warm_up
+from streams.run.garbage import spare_the_collector
 from streams.run.ownership import Ownership
 from streams.run.parts import cycle, journals
 from streams.run.recovery import Inputs, Recovery
@@ -104,6 +105,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, warm_up, self.cycle.ledger.profile)
         await loop.run_in_executor(self._thread, self._read_broadcast_to_end)
+        spare_the_collector()
         use_blocks(self._app, self.cycle.resume_at)
         await self._app.start()
         self._health_port = await self._vitals.start()

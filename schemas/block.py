@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Int64s = NDArray[np.int64]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +107,9 @@ class Columns:
         data = {name: taken(column, places) for name, column in self.data.items()}
         nulls = {name: mask[places] for name, mask in self.nulls.items()}
         return Columns(self.record, self.rows[places], data, nulls)
+
+
+def picked(column: Sequence[T], places: Int64s) -> Sequence[T]:
+    """The entries at these places, which ascend; the column itself where that is all of them."""
+    chosen: Sequence[T] = column if len(places) == len(column) else taken(column, places)
+    return chosen

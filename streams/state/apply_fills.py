@@ -3,7 +3,7 @@
 import numpy as np
 
 from risk.valuation import contract_value
-from schemas.block import Block, Columns, Int64s
+from schemas.block import Block, Columns, Int64s, picked
 from schemas.dead_letter import DeadLetterReason as Reason
 from schemas.units import multiply_e8
 from streams.state.account_book import CROSS
@@ -137,18 +137,19 @@ class _Booking:
         instruments = self._instruments[rows]
         spot = rules.spot[instruments]
         isolated = (data["margin_mode"][rows] == ISOLATED) & ~spot
-        names = data["account_id"]
-        accounts = book.account_rows([names[row] for row in rows.tolist()], self._partition)
+        accounts = book.account_rows(picked(data["account_id"], rows), self._partition)
         self._applied = (accounts, self._offsets[rows])
         self._cross = book.bucket_rows(accounts, np.full(len(rows), CROSS, np.int64))
-        self._bucket = book.bucket_rows(accounts, np.where(isolated, instruments, CROSS))
+        self._bucket = self._cross
+        if isolated.any():
+            self._bucket = book.bucket_rows(accounts, np.where(isolated, instruments, CROSS))
         self._held = ~spot
         self._position = book.position_rows(self._bucket[~spot], instruments[~spot])
         self._deltas = (signed_e8[~spot], value_e8[~spot])
         margin_e8 = np.where(isolated, data["isolated_margin_e8"][rows], 0)
         settlement = rules.contracts.settlement[instruments]
         self._fees = (self._fee_assets[rows], data["fee_e8"][rows])
-        ids = [data["liquidation_id"][row] for row in rows.tolist()]
+        ids = picked(data["liquidation_id"], rows)
         penalty_e8 = penalties_e8(
             self._ledger, self._bucket, instruments, ids, (signed_e8, value_e8)
         )

@@ -1,6 +1,7 @@
 """A table of numpy columns: rows are found by key, reused when freed, doubled when full."""
 
 from collections.abc import Hashable, Iterable
+from itertools import repeat
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -46,13 +47,18 @@ class ColumnTable(Generic[Key]):
 
     def rows(self, keys: Iterable[Key]) -> Int64s:
         """The rows of many keys, one lookup each; zeroed ones for those that are new."""
-        listed, row_of = list(keys), self._row_of
-        found = [row_of.get(key, -1) for key in listed]
-        if -1 in found:
-            if len(listed) >= MANY:
-                self._append(key for key, row in zip(listed, found, strict=True) if row < 0)
-            found = [self.row(key) for key in listed]
-        return np.array(found, np.int64)
+        listed = list(keys)
+        found = np.fromiter(map(self._row_of.get, listed, repeat(-1)), np.int64, len(listed))
+        missing = np.flatnonzero(found < 0)
+        if len(missing):
+            new = [listed[place] for place in missing.tolist()]
+            many = len(listed) >= MANY
+            found[missing] = self._append(new) if many else list(map(self.row, new))
+        return found
+
+    def unknown(self, keys: Iterable[Key]) -> set[Key]:
+        """Those that have no row."""
+        return set(keys).difference(self._row_of)
 
     def rows_of(self, keys: Int64s) -> Int64s:
         """As `rows` for integer keys that repeat a lot: one lookup a distinct key."""
@@ -87,15 +93,22 @@ class ColumnTable(Generic[Key]):
         self.live[row] = True
         return row
 
-    def _append(self, new: Iterable[Key]) -> None:
+    def _append(self, new: list[Key]) -> Int64s:
         """Rows for many new keys at once, behind all others: how a large book comes back."""
-        keys = list(dict.fromkeys(new))
-        first, end = len(self.keys), len(self.keys) + len(keys)
+        row_of, first, known = self._row_of, len(self.keys), len(self)
+        row_of.update(zip(new, range(first, first + len(new)), strict=True))
+        if len(self) - known < len(new):  # some are named twice
+            distinct = list(dict.fromkeys(new))
+            row_of.update(zip(distinct, range(first, first + len(distinct)), strict=True))
+            rows = [row_of[key] for key in new]
+        else:
+            distinct, rows = new, range(first, first + len(new))
+        end = first + len(distinct)
         while self.capacity < end:
             self._double()
-        self.keys.extend(keys)
-        self._row_of.update(zip(keys, range(first, end), strict=True))
+        self.keys.extend(distinct)
         self.live[first:end] = True
+        return np.array(rows, np.int64)
 
     def _double(self) -> None:
         size = self.capacity

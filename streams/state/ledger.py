@@ -133,12 +133,11 @@ class Ledger:
         Else its records are spread over workers and each of them sees half an account. Accounts
         in the book were checked when they came in.
         """
-        known = self.book.accounts.find
         names: list[str] = admission.columns.data["account_id"]
         strangers = {
             name: home
-            for name in set(names)
-            if known(name) is None and (home := partition_of(name, self.partitions)) != partition
+            for name in self.book.accounts.unknown(names)
+            if (home := partition_of(name, self.partitions)) != partition
         }
         if len(strangers) > max(WRONG_PARTITIONER, len(set(names)) // 2):
             name, home = next(iter(strangers.items()))

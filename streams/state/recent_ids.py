@@ -59,17 +59,33 @@ class RecentIds:
                 self._older, self._newer = self._newer, np.empty(0, np.uint64)
 
     def _first(self, hashed: UInt64s) -> Bools:
+        if self._none_seen(np.sort(hashed)):
+            return np.ones(len(hashed), np.bool_)
         first = np.zeros(len(hashed), np.bool_)
         first[np.unique(hashed, return_index=True)[1]] = True
-        for generation in (self._newer, self._older):
-            if len(generation):
-                place = np.minimum(np.searchsorted(generation, hashed), len(generation) - 1)
-                first &= generation[place] != hashed
+        for generation in self._generations():
+            first &= ~_holds(generation, hashed)
         young = self._young
         return first & np.fromiter((h not in young for h in hashed.tolist()), np.bool_, len(hashed))
+
+    def _none_seen(self, ordered: UInt64s) -> bool:
+        """Whether all differ and none is known: what nearly every block is like."""
+        return (
+            bool((ordered[1:] != ordered[:-1]).all())
+            and self._young.isdisjoint(ordered.tolist())
+            and not any(_holds(generation, ordered).any() for generation in self._generations())
+        )
+
+    def _generations(self) -> list[UInt64s]:
+        return [generation for generation in (self._newer, self._older) if len(generation)]
+
+
+def _holds(generation: UInt64s, hashed: UInt64s) -> Bools:
+    place = np.minimum(np.searchsorted(generation, hashed), len(generation) - 1)
+    found: Bools = generation[place] == hashed
+    return found
 
 
 def hashes(ids: Sequence[str]) -> UInt64s:
     """64-bit hashes of texts, the same in every process and every release: they are stored."""
-    digests = (xxh3_64_intdigest(one.encode()) for one in ids)
-    return np.fromiter(digests, np.uint64, len(ids))
+    return np.fromiter(map(xxh3_64_intdigest, map(str.encode, ids)), np.uint64, len(ids))

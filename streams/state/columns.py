@@ -102,7 +102,7 @@ class ColumnTable(Generic[Key]):
             row_of.update(zip(distinct, range(first, first + len(distinct)), strict=True))
             rows = [row_of[key] for key in new]
         else:
-            distinct, rows = new, range(first, first + len(new))
+            distinct, rows = new, list(range(first, first + len(new)))
         end = first + len(distinct)
         while self.capacity < end:
             self._double()

@@ -37,12 +37,10 @@ fetcher.PartitionRecords = BareRecords
 
 
 class BlockScheduler:
-    """Hands a fetch on as whole runs of records, one topic-partition after the other."""
+    """Hands a fetch on as its blocks, one topic-partition after the other."""
 
-    def iterate(self, records: Mapping[TP, list[Any]]) -> Iterator[tuple[TP, list[Any]]]:
-        for partition, run in records.items():
-            if run:
-                yield partition, run
+    def iterate(self, records: Mapping[TP, Block]) -> Iterator[tuple[TP, Block]]:
+        yield from records.items()
 
 
 class CommittedReader(AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -66,10 +64,10 @@ class CommittedReader(AIOKafkaConsumerThread):  # type: ignore[misc]
         self._handed.clear()
         await super().on_partitions_revoked(revoked)
 
-    async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
+    async def _fetch_records(self, *args: Any, **kwargs: Any) -> dict[TP, Block]:
         found = await super()._fetch_records(*args, **kwargs)
         self._handed.update((tp, run[-1].offset + 1) for tp, run in found.items())
-        return found
+        return {tp: to_block(tp, run) for tp, run in found.items()}
 
     async def positions(self) -> dict[TP, tuple[int, int]]:
         """Where the client reads on, and behind which record: between are only transaction
@@ -115,17 +113,16 @@ class BlockConsumer(Consumer):  # type: ignore[misc]
     def _new_consumer_thread(self) -> CommittedReader:
         return CommittedReader(self, loop=self.loop, beacon=self.beacon)
 
-    def _to_message(self, tp: TP, record: list[Any]) -> ConsumerMessage:
-        first = record[0]
+    def _to_message(self, tp: TP, block: Block) -> ConsumerMessage:
         return ConsumerMessage(
             tp.topic,
             tp.partition,
-            record[-1].offset,
-            first.timestamp / 1000.0,
-            first.timestamp_type,
+            int(block.offsets[-1]),
+            block.timestamps_ms[0] / 1000.0,
+            0,  # as its producer told it
             [],
             b"",
-            to_block(tp, record),
+            block,
             None,
             0,
             0,
@@ -188,9 +185,8 @@ class BlockConsumer(Consumer):  # type: ignore[misc]
         """Gaps between blocks are transaction markers and compacted records: nothing to fill."""
 
 
-def to_block(tp: TP, records: Iterable[Any]) -> Block:
-    """The records of one fetch of one partition, as aiokafka gives them, as a block."""
-    run = list(records)
+def to_block(tp: TP, run: list[Any]) -> Block:
+    """The records of one fetch of one partition, as aiokafka parses them, as a block."""
     return Block(
         topic=tp.topic,
         partition=tp.partition,

@@ -46,14 +46,11 @@ class Spans:
 
     @staticmethod
     def joined(run: "list[Spans]") -> "Spans":
-        """Columns as one."""
-        lengths = [len(one.source.joined) for one in run]
-        first = np.cumsum(lengths) - lengths
-        return Spans(
-            Bytes([one.source.joined for one in run]),
-            np.concatenate([one.start + more for one, more in zip(run, first, strict=True)]),
-            np.concatenate([one.sizes for one in run]),
-        )
+        """Columns as one, with bytes of its own."""
+        sizes = np.concatenate([one.sizes for one in run])
+        # A byte stands before each value, as everywhere.
+        start = np.cumsum(sizes + 1) - sizes
+        return Spans(Bytes([one._marked() for one in run]), start, sizes)
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -72,7 +69,7 @@ class Spans:
 
     def texts(self) -> tuple[list[str], list[int]]:
         """The texts, and the places of those that are not UTF-8 and given as empty."""
-        grid = self._cells(np.uint8(_MARK))
+        grid = self._cells(_MARK)
         # With the marks alone above 0x7F all of it is ASCII, and a split finds every text.
         if grid is not None and np.count_nonzero(grid & 0x80) == len(self):
             return grid.tobytes().decode("latin-1").split(chr(_MARK))[1:], []
@@ -100,7 +97,13 @@ class Spans:
             return []
         return self.texts()[1]
 
-    def _cells(self, heads: Int64s | np.uint8) -> NDArray[np.uint8] | None:
+    def _marked(self) -> bytes:
+        grid = self._cells(_MARK)
+        if grid is not None:
+            return grid.tobytes()
+        return b"".join([bytes([_MARK]) + value for value in self.values()])
+
+    def _cells(self, heads: Int64s | int) -> NDArray[np.uint8] | None:
         """Every value behind its head, bytes of all in a row; None where one is too long."""
         width = int(self.sizes.max(initial=0)) + 1
         if width > WIDEST_CELL:

@@ -38,7 +38,7 @@ def tiers(count: int) -> bytes:
 
 
 def test_sound_records_are_read_by_columns_alone() -> None:
-    calls = [CALL | {"marks": CALL["marks"] * (n % 3)} for n in range(30)]
+    calls = [CALL | {"marks": CALL["marks"] * (n % 3)} for n in range(90)]
     block = block_of([record_codec.encode("margin_call", call) for call in calls])
     with patch.object(record_codec, "decode", side_effect=AssertionError("one by one")):
         columns = decode(block, "margin_call").columns
@@ -47,8 +47,8 @@ def test_sound_records_are_read_by_columns_alone() -> None:
 
 def test_rows_with_many_few_and_no_items() -> None:
     counts = [0, 1, 40, 2, 0, 7, 1, 1, 1, 1, 1, 1, 1, 0, 3, 40]
-    decoded = check_twins([params(tiers(count)) for count in counts], "risk_params")
-    assert decoded.columns.data["tiers"].lengths.tolist() == counts
+    decoded = check_twins([params(tiers(count)) for count in counts * 2], "risk_params")
+    assert decoded.columns.data["tiers"].lengths.tolist() == counts * 2
     assert decoded.refused == []
 
 
@@ -67,9 +67,9 @@ def test_an_array_in_several_runs_or_with_its_size_stands_between_its_neighbours
 @pytest.mark.parametrize("count", [-1, -2, 3, 4, 2**40, 2**61, 2**62, -(2**63), 2**64])
 def test_a_count_that_is_not_true_refuses_its_row_alone(count: int) -> None:
     wrong = params(varint(count) + TIER * 2 + varint(0))
-    decoded = check_twins([params(tiers(2)), wrong, params(tiers(3))] * 4, "risk_params")
-    assert decoded.columns.data["tiers"].lengths.tolist() == [2, 3] * 4
-    assert [refusal.row for refusal in decoded.refused] == list(range(1, 12, 3))
+    decoded = check_twins([params(tiers(2)), wrong, params(tiers(3))] * 9, "risk_params")
+    assert decoded.columns.data["tiers"].lengths.tolist() == [2, 3] * 9
+    assert [refusal.row for refusal in decoded.refused] == list(range(1, 27, 3))
 
 
 def test_every_byte_of_a_call_replaced_by_telling_ones() -> None:

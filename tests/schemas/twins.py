@@ -20,7 +20,7 @@ def check_twins(values: Sequence[bytes | None], record: str) -> Decoded:
     """
     block = block_of(values)
     accepted, refused = decode_rows(block, record)
-    for spans, few in ((True, 1), (False, FEW)):
+    for spans, few in ((True, 1), (False, 1), (True, FEW)):
         with patch.object(block_decode, "FEW", few):
             decoded = decode(block, record, spans=spans)
         assert decoded.refused == refused

@@ -17,7 +17,7 @@ from tests.schemas.read_back import records_of
 from tests.schemas.twins import check_twins
 
 PARAMS = record_schema("risk_params").schema_id
-TIER = varint(5) + varint(-600) + varint(2**62)
+TIER = varint(5) + varint(-600) + varint(2**60)
 CALL: dict[str, Any] = {
     "event_time": 1, "account_id": "a", "call_id": "c", "bucket": "cross", "episode": 1,
     "level": "CALL", "equity_e8": -300, "initial_margin_e8": 2, "maintenance_margin_e8": 3,

@@ -16,11 +16,11 @@ from tests.schemas.read_back import records_of
 def check_twins(values: Sequence[bytes | None], record: str) -> Decoded:
     """Both agree: the same rows, the same values, the same refusals.
 
-    Texts are read as spans and as lists, arrays that few rows share by columns and row by row.
+    Texts are read as spans and as lists, which are returned, few rows one by one and by columns.
     """
     block = block_of(values)
     accepted, refused = decode_rows(block, record)
-    for spans, few in ((True, 1), (False, 1), (True, FEW)):
+    for spans, few in ((True, FEW), (True, 1), (False, 1)):
         with patch.object(block_decode, "FEW", few):
             decoded = decode(block, record, spans=spans)
         assert decoded.refused == refused

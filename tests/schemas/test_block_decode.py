@@ -24,7 +24,7 @@ TAIL = varint(1) + b"i" + varint(1) + b"f" + bytes(8) + varint(7)
 
 
 @pytest.mark.parametrize("record", RECORDS)
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_twins_agree_on_good_and_damaged_blocks(record: str, data: st.DataObject) -> None:
     rows = data.draw(st.lists(values_of(record), min_size=1, max_size=8))
@@ -34,7 +34,7 @@ def test_twins_agree_on_good_and_damaged_blocks(record: str, data: st.DataObject
 
 
 @pytest.mark.parametrize("record", RECORDS)
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(bodies=st.lists(st.binary(max_size=60), max_size=8))
 def test_twins_agree_on_noise(record: str, bodies: list[bytes]) -> None:
     schema_id = record_schema(record).schema_id

@@ -1,6 +1,8 @@
 """Many records of one schema to bytes at once, field by field: how a turn's outputs are written."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
 from struct import Struct
 from typing import Any
 
@@ -11,6 +13,7 @@ from schemas.registry import Field, Kind, record_schema
 from schemas.wire import frame
 
 Records = Sequence[Mapping[str, Any]]
+Column = Sequence[Any]
 
 FEW = 10
 """So many records are faster written one by one."""
@@ -40,23 +43,30 @@ def encode_all(record: str, rows: Records) -> list[bytes]:
 
 
 def _records(fields: Sequence[Field], rows: Records) -> list[bytes]:
-    return list(map(b"".join, zip(*(_field(one, rows) for one in fields), strict=True)))
+    if not rows:
+        return []
+    coded = (_field(*pair) for pair in zip(fields, _columns(fields, rows), strict=True))
+    return list(map(b"".join, zip(*coded, strict=True)))
 
 
-def _field(one: Field, rows: Records) -> list[bytes]:
-    """One field of all rows."""
-    name, default = one.name, one.default
-    if one.has_default:
-        column = [row.get(name, default) for row in rows]
-    else:
-        column = [row[name] for row in rows]
+def _columns(fields: Sequence[Field], rows: Records) -> Iterator[tuple[Any, ...]]:
+    """The values of each field; what is not given is its default."""
+    of_row = itemgetter(*(one.name for one in fields))
+    try:
+        return zip(*map(of_row, rows), strict=True)
+    except KeyError:
+        defaults = {one.name: one.default for one in fields if one.has_default}
+        return zip(*(of_row({**defaults, **row}) for row in rows), strict=True)
+
+
+def _field(one: Field, column: Column) -> list[bytes]:
     if not one.nullable:
         return _values(one, column)
     values = iter(_values(one, [value for value in column if value is not None]))
     return [_NULL if value is None else _THERE + next(values) for value in column]
 
 
-def _values(one: Field, column: list[Any]) -> list[bytes]:
+def _values(one: Field, column: Column) -> list[bytes]:
     if one.kind == "array":
         return _arrays(one, column)
     if one.kind == "enum":
@@ -65,28 +75,29 @@ def _values(one: Field, column: list[Any]) -> list[bytes]:
     return _PLAIN[one.kind](column)
 
 
-def _texts(column: list[str]) -> list[bytes]:
+def _texts(column: Column) -> list[bytes]:
     distinct = list(set(column))
     coded = _counted(list(map(str.encode, distinct)))
     return list(map(dict(zip(distinct, coded, strict=True)).__getitem__, column))
 
 
-def _counted(texts: list[bytes]) -> list[bytes]:
+def _counted(texts: Column) -> list[bytes]:
     return [size + text for size, text in zip(_longs(list(map(len, texts))), texts, strict=True)]
 
 
-def _arrays(one: Field, column: list[Records]) -> list[bytes]:
+def _arrays(one: Field, column: Column) -> list[bytes]:
     """How many, the items, a zero; an item that many records share is written once."""
-    distinct = {id(item): item for items in column for item in items}
+    every = list(chain.from_iterable(column))
+    distinct = dict(zip(map(id, every), every, strict=True))
     coded = dict(zip(distinct, _records(one.items, list(distinct.values())), strict=True))
     sizes = _longs(list(map(len, column)))
     return [
-        b"".join([size, *(coded[id(item)] for item in items), _ZERO]) if items else _ZERO
+        b"".join([size, *map(coded.__getitem__, map(id, items)), _ZERO]) if items else _ZERO
         for size, items in zip(sizes, column, strict=True)
     ]
 
 
-def _longs(column: list[int]) -> list[bytes]:
+def _longs(column: Column) -> list[bytes]:
     """Zigzag varints; TypeError where one is no integer of 64 bits."""
     values = np.array(column)
     if len(column) and values.dtype.kind not in "ib":
@@ -99,7 +110,7 @@ def _longs(column: list[int]) -> list[bytes]:
     return [one or _ZERO for one in groups.view("S10").ravel().tolist()]
 
 
-_PLAIN: dict[Kind, Callable[[list[Any]], list[bytes]]] = {
+_PLAIN: dict[Kind, Callable[[Column], list[bytes]]] = {
     "long": _longs,
     "double": lambda column: list(map(_DOUBLE.pack, column)),
     "boolean": lambda column: [b"\x01" if value else b"\x00" for value in column],

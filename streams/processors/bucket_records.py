@@ -73,11 +73,11 @@ class BucketRecords:
             state.maintenance_margin_e8[places],
             health_level(state.maintenance_margin_e8[places], self._cured_ppm),
         )
+        instruments = _instruments(ledger, evaluated, places)
         for place, row, account, partition, episode, equity, initial, maintenance, cured in zip(
             places.tolist(), *(column.tolist() for column in columns), strict=True
         ):
-            own = evaluated.positions.instrument[evaluated.positions_of(place)]
-            held = dict.fromkeys([*own.tolist(), *rules.terms.underlying[own].tolist()])
+            held = dict.fromkeys(instruments[place])
             moved = [instrument for instrument in held if instrument in ticked]
             newest = max(moved, key=times_us.__getitem__, default=None)
             name, pool = str(book.accounts.keys[account]), pool_name(ledger, row)
@@ -126,3 +126,16 @@ class BucketRecords:
         if topic == "liquidations":
             record["step"] = number
         return Output(topic, about.account_id, record, output_id, about.source, about.partition)
+
+
+def _instruments(ledger: Ledger, evaluated: Evaluated, places: Int64s) -> dict[int, list[int]]:
+    """By place of a bucket: what its positions are in, then what these are written on."""
+    chosen = np.zeros(len(evaluated.buckets), np.bool_)
+    chosen[places] = True
+    rows = np.flatnonzero(chosen[evaluated.positions.bucket])
+    bucket, own = evaluated.positions.bucket[rows].tolist(), evaluated.positions.instrument[rows]
+    found: dict[int, list[int]] = {place: [] for place in places.tolist()}
+    for instruments in (own, ledger.rules.terms.underlying[own]):
+        for place, instrument in zip(bucket, instruments.tolist(), strict=True):
+            found[place].append(instrument)
+    return found

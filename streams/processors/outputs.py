@@ -1,12 +1,10 @@
 """What a cycle publishes: a record for a topic, its key, its id, and the input that caused it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """One record to publish; `source` is topic-partition-offset of the input that caused it.
 
     `partition` is that of the state it follows from: both become durable together.

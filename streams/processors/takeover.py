@@ -34,6 +34,8 @@ def takeover(ledger: Ledger, cause: Cause, transfer_id: str, held: list[Held]) -
 
 def holdings_of(ledger: Ledger, buckets: Int64s) -> dict[int, list[Held]]:
     """By bucket (row), all that it holds: positions, then balances."""
+    if not len(buckets):
+        return {}
     book, rules = ledger.book, ledger.rules
     positions, balances = book.positions, book.balances
     chosen = np.zeros(book.buckets.capacity, np.bool_)

@@ -1,6 +1,7 @@
 """One worker: settings to a Faust app, and the loop that turns the cycle."""
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Callable
@@ -51,6 +52,8 @@ REFUSALS = (
 """Why a worker ends that has found no fault in itself: the message says it all."""
 COMMITS = 8
 """Transactions under way at the same time."""
+YOUNG = 100_000
+"""New objects between two looks for garbage: a turn's are gone when its outputs are."""
 ORDER = {topic: number for number, topic in enumerate(ACCOUNT_TOPICS)}
 """Within a turn collateral goes first: it pays for the positions that come with it."""
 
@@ -102,6 +105,7 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> dict[str, Any]:
         """Turn until `stop` is set or something fails; returns the final report."""
+        gc.set_threshold(YOUNG)
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, warm_up, self.cycle.ledger.profile)
         await loop.run_in_executor(self._thread, self._read_broadcast_to_end)

@@ -4,8 +4,7 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
@@ -26,8 +25,7 @@ class PartitionLostError(RuntimeError):
     """Another worker has taken the partition: nothing of this turn was published."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record to produce; `partition` None leaves it to the key."""
 
     topic: str

@@ -22,8 +22,8 @@ E equity, MM maintenance margin, health = E / MM; "held" is MM > 0; cure(x) is t
 - may act = marks live and account not exempt. Lines that do not name it need neither: a warning
   or a call on other marks is sent, and flagged by the caller.
 - confirmed = held, may act, E < MM, and this is breach number `confirm_ticks` or more in a row.
-  Breaches count up when the bucket may act and E < MM, fall to 0 on live marks with E >= MM, and
-  stay otherwise. E = MM is no breach; MM = 0 never is (there is nothing to close).
+  Breaches count up to it when the bucket may act and E < MM, fall to 0 on live marks with E >= MM,
+  and stay otherwise. E = MM is no breach; MM = 0 never is (there is nothing to close).
 - An episode begins when HEALTHY is left and ends on the return. COMPLETE ends it at `end_health`,
   also where that is below the warning level: what is left then is a new episode, with a call and
   a deadline of its own. A CURE from CALLED to WARNED does not end it.
@@ -130,7 +130,7 @@ class Watch:
     maintenance_margin_e8: Int64s
     live: Bools  # every mark of the bucket may liquidate
     exempt: Bools  # watched or quarantined: warned and called, never liquidated
-    breaches: Int64s  # decisions in a row below maintenance
+    breaches: Int64s  # decisions in a row below maintenance, as far as they count
     deadline_us: Int64s  # of the open call, 0: none
     escalated: Bools  # the open call has escalated
     step: Int64s  # orders so far in this episode
@@ -155,7 +155,7 @@ class Steps:
 
 def step(watch: Watch, now_us: int, ladder: Ladder) -> Steps:
     """One decision for every bucket by the table above; pure, integers only."""
-    breaches = _breaches(watch)
+    breaches = _breaches(watch, ladder.confirm_ticks)
     stage, actions = _decide(watch, breaches, now_us, ladder)
     called = stage == Stage.CALLED
     reducing = stage == Stage.REDUCING
@@ -192,10 +192,11 @@ def health_level(maintenance_margin_e8: Int64s, health_ppm: int) -> Int64s:
     return level_e8
 
 
-def _breaches(watch: Watch) -> Int64s:
+def _breaches(watch: Watch, most: int) -> Int64s:
     held = watch.maintenance_margin_e8 > 0
     below = held & (watch.equity_e8 < watch.maintenance_margin_e8)
-    counted = np.where(below & watch.live & ~watch.exempt, watch.breaches + 1, watch.breaches)
+    more = np.minimum(watch.breaches + 1, most)
+    counted = np.where(below & watch.live & ~watch.exempt, more, watch.breaches)
     return np.where(watch.live & ~below, 0, counted)
 
 

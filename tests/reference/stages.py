@@ -77,7 +77,7 @@ def _transition(bucket: Bucket, now: int, rules: Parameters) -> tuple[int, set[s
     if bucket.live and not breached:
         breaches = 0
     if bucket.live and breached and not bucket.exempt:
-        breaches += 1
+        breaches = min(breaches + 1, rules.confirm_ticks)
     if bucket.stage == TAKEN_OVER:
         return TAKEN_OVER, set(), breaches
     if bucket.margin == 0:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -54,6 +55,8 @@ COMMITS = 8
 """Transactions under way at the same time."""
 YOUNG = 100_000
 """New objects between two looks for garbage: a turn's are gone when its outputs are."""
+SWITCH_S = 0.001
+"""How long a commit waits at most for the interpreter while the next turn computes."""
 ORDER = {topic: number for number, topic in enumerate(ACCOUNT_TOPICS)}
 """Within a turn collateral goes first: it pays for the positions that come with it."""
 
@@ -106,6 +109,7 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> dict[str, Any]:
         """Turn until `stop` is set or something fails; returns the final report."""
         gc.set_threshold(YOUNG)
+        sys.setswitchinterval(SWITCH_S)
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, warm_up, self.cycle.ledger.profile)
         await loop.run_in_executor(self._thread, self._read_broadcast_to_end)

@@ -86,15 +86,17 @@ def _counted(texts: Column) -> list[bytes]:
 
 
 def _arrays(one: Field, column: Column) -> list[bytes]:
-    """How many, the items, a zero; an item that many records share is written once."""
-    every = list(chain.from_iterable(column))
+    """How many, the items, a zero; an array or an item that many share is written once."""
+    arrays = dict(zip(map(id, column), column, strict=True))
+    every = list(chain.from_iterable(arrays.values()))
     distinct = dict(zip(map(id, every), every, strict=True))
-    coded = dict(zip(distinct, _records(one.items, list(distinct.values())), strict=True))
-    sizes = _longs(list(map(len, column)))
-    return [
-        b"".join([size, *map(coded.__getitem__, map(id, items)), _ZERO]) if items else _ZERO
-        for size, items in zip(sizes, column, strict=True)
-    ]
+    item = dict(zip(distinct, _records(one.items, list(distinct.values())), strict=True))
+    sizes = _longs(list(map(len, arrays.values())))
+    coded = {
+        number: b"".join([size, *map(item.__getitem__, map(id, items)), _ZERO]) if items else _ZERO
+        for number, size, items in zip(arrays, sizes, arrays.values(), strict=True)
+    }
+    return list(map(coded.__getitem__, map(id, column)))
 
 
 def _longs(column: Column) -> list[bytes]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -260,6 +261,7 @@ class Ledger:
         return int(book.balances["amount_e8"][row])
 
 
+@lru_cache(4_096)
 def partition_of(key: str, partitions: int) -> int:
     """The partition of an account: that of its key, as Kafka's Java client computes it (murmur2).
 

@@ -15,6 +15,8 @@ from sinks.schema import create_tables as create_tables  # noqa: PLC0414 - asked
 from sinks.store import Store
 
 REFUSED_TABLE = "sink_refused"
+EVENT_TIME = "event_time"
+"""The column of every table by whose age rows may go; microseconds."""
 REFUSED_BY_STORE = "REFUSED_BY_STORE"
 """The reason of a record that the store itself would not take; the others are dead letters'."""
 
@@ -24,6 +26,17 @@ TopicPartition = tuple[str, int]
 def table_name(topic: str) -> str:
     """The table of a topic of the catalogue."""
     return topic.replace("-", "_")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a block: records that were refused, and when the others happened.
+
+    `span_us` is the event time of the oldest and of the newest row, None where there is no row.
+    """
+
+    refused: int
+    span_us: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,8 +96,8 @@ def _part(block: Block, rows: slice) -> Block:
     )
 
 
-def deliver(store: Store, delivery: Delivery) -> int:
-    """Insert a block's records and return how many were refused.
+def deliver(store: Store, delivery: Delivery) -> Outcome:
+    """Insert a block's records.
 
     Records go to the topic's table, what is no record of the topic goes to `sink_refused`
     byte for byte: every offset of the block is then in exactly one of the two. A repeat of the
@@ -93,7 +106,10 @@ def deliver(store: Store, delivery: Delivery) -> int:
     """
     block = delivery.block
     rows, columns, refused = decoded(block, BY_NAME[block.topic].record)
+    span_us = None
     if len(rows):
+        times_us = np.frombuffer(next(c.data for c in columns if c.name == EVENT_TIME), "<i8")
+        span_us = int(times_us.min()), int(times_us.max())
         places = [
             NativeColumn("_partition", "UInt16", _repeated(block.partition, "<u2", len(rows))),
             NativeColumn("_offset", "UInt64", block.offsets[rows].astype("<u8").tobytes()),
@@ -103,7 +119,7 @@ def deliver(store: Store, delivery: Delivery) -> int:
         )
     if refused:
         set_aside(store, delivery, [(r.row, str(r.reason.value), r.message) for r in refused])
-    return len(refused)
+    return Outcome(len(refused), span_us)
 
 
 def set_aside(store: Store, delivery: Delivery, refused: Sequence[tuple[int, str, str]]) -> None:

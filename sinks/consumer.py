@@ -191,8 +191,9 @@ class _Sink:
         stored = self._writer.advance()
         for one in stored:
             self._buffers.settled(one.delivery)
-            self._count(table_name(one.delivery.block.topic), len(one.delivery.block) - one.refused)
-            self._count(REFUSED_TABLE, one.refused)
+            refused = one.outcome.refused
+            self._count(table_name(one.delivery.block.topic), len(one.delivery.block) - refused)
+            self._count(REFUSED_TABLE, refused)
         if stored:
             self._commit(stored)
         self._pause(self._writer.busy)

@@ -16,6 +16,7 @@ from schemas.topics import TOPICS
 from sinks.access import grant_analysts
 from sinks.definitions import Definition, Migration, migrations, tables, views
 from sinks.native import NativeColumn, strings
+from sinks.retention import CHANGES_TABLE, MOST_DAYS, keep
 from sinks.store import Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ ORDER BY table, position
 """
 APPLIED_SQL = "SELECT DISTINCT number, name, crc FROM schema_migrations ORDER BY number"
 FOREVER = frozenset({"instruments", "assets", "accounts", "risk_params", MEMORY_TABLE,
-                     "sink_refused", RECORD_TABLE})  # fmt: skip
+                     "sink_refused", RECORD_TABLE, CHANGES_TABLE})  # fmt: skip
 """Rules in force may be older than any row they explain; the rest is the sink's own memory."""
 
 
@@ -75,7 +76,7 @@ def create_tables(store: Store, keep_days: Mapping[str, int] | None = None) -> N
         )
     if keep_days is not None:
         for name in wanted.keys() - FOREVER:
-            _keep(store, name, live[name], keep_days.get(name, 0))
+            keep(store, name, live[name].engine, keep_days.get(name, 0))
     for view in views():
         store.create(view.statement)
     grant_analysts(store)
@@ -116,7 +117,9 @@ def keep_days_of(text: str) -> dict[str, int]:
 
 
 def _check_keeping(keep_days: Mapping[str, int], wanted: Mapping[str, Definition]) -> None:
-    for name in keep_days:
+    for name, days in keep_days.items():
+        if days > MOST_DAYS:
+            raise ValueError(f"{name}={days}: at most {MOST_DAYS:,} days, or 0 for ever")
         if name not in wanted:
             raise ValueError(f"{name} is no table, so its rows cannot be kept for some days")
         if name in FOREVER:
@@ -178,16 +181,3 @@ def _record(store: Store, migration: Migration, *, created: bool) -> None:
         NativeColumn("created", "Bool", bytes([created])),
     ]
     store.insert(RECORD_TABLE, columns, rows=1, token=f"{migration.number}:{migration.crc:08x}")
-
-
-def _keep(store: Store, name: str, live: LiveTable, days: int) -> None:
-    """Whole parts are dropped: rows go once the newest of their part is old enough."""
-    found = re.search(r"toIntervalDay\((\d+)\)", live.engine)
-    before = int(found[1]) if found else 0
-    if days and days != before:
-        store.create(f"ALTER TABLE {name} MODIFY SETTING ttl_only_drop_parts = 1")
-        store.create(
-            f"ALTER TABLE {name} MODIFY TTL toDateTime(event_time) + toIntervalDay({days})"
-        )
-    elif before and not days:
-        store.create(f"ALTER TABLE {name} REMOVE TTL")

@@ -9,10 +9,12 @@ steps back; here every row is counted too.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from schemas.topics import TOPICS
 from sinks.clickhouse import REFUSED_TABLE, TopicPartition, table_name
+from sinks.retention import cutoffs
 from sinks.store import Store
 
 Kind = Literal["overlap", "step back", "pending", "missing", "twice", "stray", "unread", "changed"]
@@ -24,7 +26,8 @@ BLOCKS_SQL = """
 SELECT topic_id, partition, first_offset, last_offset, max(rows) AS records,
     countIf(state = 'STORED') = 0 AS pending,
     countIf(state = 'STORED' AND at <= now64(3) - {recent_s:UInt32}) = 0 AS open,
-    min(at) AS begun_at, minIf(at, state = 'STORED') AS stored_at
+    min(at) AS begun_at, minIf(at, state = 'STORED') AS stored_at,
+    max(refused) AS refused, min(oldest) AS oldest, max(newest) AS newest
 FROM (
     SELECT *, maxIf(last_offset + 1, state = 'STORED')
         OVER (PARTITION BY topic_id, partition) AS next
@@ -65,31 +68,28 @@ COUNTS_SQL = f"""
 WITH
 blocks AS ({BLOCKS_SQL}),
 places AS (
-    SELECT {GENERATION_SQL} AS topic_id, _partition AS partition, _offset AS offset FROM {{table}}
+    SELECT {GENERATION_SQL} AS topic_id, _partition AS partition, _offset AS offset, 1 AS kept
+    FROM {{table}}
     UNION ALL
-    SELECT {GENERATION_SQL} AS topic_id, partition, offset FROM {REFUSED_TABLE}
+    SELECT {GENERATION_SQL} AS topic_id, partition, offset, 0 AS kept FROM {REFUSED_TABLE}
     WHERE topic = {{topic:String}}),
 found AS (
     SELECT p.topic_id AS topic_id, p.partition AS partition, b.first_offset AS first_offset,
         b.last_offset AS last_offset, b.records = 0 OR p.offset > b.last_offset AS stray,
-        count() AS rows, groupBitmap(p.offset - b.first_offset) AS offsets
+        count() AS rows, groupBitmap(p.offset - b.first_offset) AS offsets, sum(p.kept) AS kept
     FROM places AS p ASOF LEFT JOIN blocks AS b
         ON p.topic_id = b.topic_id AND p.partition = b.partition AND p.offset >= b.first_offset
     GROUP BY ALL)
 SELECT topic_id, partition, first_offset, last_offset, 0 AS records, 0 AS open,
-    rows, offsets
+    rows, offsets, kept, 0 AS refused, NULL AS oldest, NULL AS newest
 FROM found WHERE stray
 UNION ALL
 SELECT b.topic_id, b.partition, b.first_offset, b.last_offset, b.records, b.open,
-    f.rows, f.offsets
+    f.rows, f.offsets, f.kept, b.refused, b.oldest, b.newest
 FROM blocks AS b LEFT JOIN (SELECT * FROM found WHERE NOT stray) AS f
     ON b.topic_id = f.topic_id AND b.partition = f.partition
     AND b.first_offset = f.first_offset AND b.last_offset = f.last_offset
 WHERE f.rows != f.offsets OR (f.offsets != b.records AND NOT b.open)
-"""
-TTL_SQL = """
-SELECT 1 FROM system.tables
-WHERE database = currentDatabase() AND name = {table:String} AND engine_full LIKE '% TTL %'
 """
 
 
@@ -99,8 +99,8 @@ class Finding:
 
     - overlap: two blocks have the same offsets; step back: a block came after a later one.
     - pending: it was on its way into the store and never became durable.
-    - missing, twice: fewer, or more rows than the block has records. Nothing is missing from a
-      table whose rows may go after some time.
+    - missing, twice: fewer, or more rows than the block has records. Rows that were let go for
+      their age are not missing, see `expired`.
     - stray: rows of no block; `first` to `last` is the block before them, or 0 to 0.
     - unread, changed: the topic has records there that are in no block, or not as many as it had.
     """
@@ -124,6 +124,7 @@ def check(store: Store, *, recent_s: int = 0) -> list[Finding]:
     partition overlap its rows are not counted: repair that first.
     """
     found: list[Finding] = []
+    limits = cutoffs(store)
     known = {row["topic"] for row in store.query("SELECT DISTINCT topic FROM ingest_blocks")}
     for topic in TOPICS:
         if topic.name not in known:
@@ -133,8 +134,28 @@ def check(store: Store, *, recent_s: int = 0) -> list[Finding]:
         found += out_of_order
         found += _pending(store, topic.name, recent_s)
         overlapping = {f.partition for f in out_of_order if f.kind == "overlap"}
-        found += _miscounted(store, topic.name, recent_s, overlapping)
+        limit = limits.get(table_name(topic.name))
+        found += _miscounted(store, topic.name, recent_s, overlapping, limit)
     return sorted(found, key=lambda f: (f.topic, f.topic_id, f.partition, f.first, f.kind))
+
+
+def expired(store: Store) -> list[str]:
+    """What was let go for its age, a sentence for each table that has let anything go."""
+    told, limits = [], cutoffs(store)
+    for topic in TOPICS:
+        table = table_name(topic.name)
+        if table not in limits:
+            continue
+        limit = limits[table]
+        sql = COUNTS_SQL.replace("{table}", table)
+        gone = [row for _, row in _rows(store, sql, topic.name, 0) if _went_for_age(row, limit)]
+        if gone:
+            records = sum(int(row["records"]) - int(row["offsets"]) for row in gone)
+            told.append(
+                f"{table}: {records:,} rows of {len(gone):,} blocks are gone, all from before "
+                f"{limit:%Y-%m-%d %H:%M} UTC: older than its rows are kept"
+            )
+    return told
 
 
 def finding(kind: Kind, where: TopicPartition, row: Mapping[str, Any], sentence: str) -> Finding:
@@ -178,10 +199,11 @@ def _pending(store: Store, topic: str, recent_s: int) -> list[Finding]:
     ]
 
 
-def _miscounted(store: Store, topic: str, recent_s: int, overlapping: set[int]) -> list[Finding]:
+def _miscounted(
+    store: Store, topic: str, recent_s: int, overlapping: set[int], limit: datetime | None
+) -> list[Finding]:
     found = []
     table = table_name(topic)
-    may_go = bool(store.query(TTL_SQL, {"table": table}))
     for where, row in _rows(store, COUNTS_SQL.replace("{table}", table), topic, recent_s):
         if where[1] in overlapping:
             continue
@@ -193,7 +215,23 @@ def _miscounted(store: Store, topic: str, recent_s: int, overlapping: set[int]) 
         if rows > offsets:
             sentence = f"{rows - offsets} rows of {table} or {REFUSED_TABLE} are there twice"
             found.append(finding("twice", where, row, sentence))
-        if offsets < records and not row["open"] and not may_go:
+        if offsets < records and not row["open"] and not _went_for_age(row, limit):
             sentence = f"{records - offsets} of {records} records are not in {table}"
             found.append(finding("missing", where, row, sentence))
     return found
+
+
+def _went_for_age(row: Mapping[str, Any], limit: datetime | None) -> bool:
+    """Whether the rows that a block has not are gone because of their age.
+
+    Where none of them is that old, or a younger one must still be there and none is, or a refused
+    record is not there either, something else took them. Nothing is known of the ages of blocks
+    that were stored before migration 3.
+    """
+    kept, offsets = int(row["kept"]), int(row["offsets"])
+    if limit is None or offsets >= int(row["records"]) or offsets < kept + int(row["refused"]):
+        return False
+    oldest, newest = row["oldest"], row["newest"]
+    if oldest is None or newest is None:
+        return True
+    return bool(oldest < limit) and (kept > 0 or bool(newest < limit))

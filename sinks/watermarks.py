@@ -15,7 +15,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from sinks.clickhouse import Delivery
+from sinks.clickhouse import Delivery, Outcome
 from sinks.native import NativeColumn, strings
 from sinks.store import Store
 
@@ -89,13 +89,15 @@ class Watermarks:
 
     def intend(self, deliveries: Sequence[Delivery]) -> None:
         """Record that these blocks are about to be inserted."""
-        self._write(deliveries, PENDING, [0] * len(deliveries))
+        self._write(deliveries, PENDING, [Outcome(0)] * len(deliveries))
 
-    def stored(self, deliveries: Sequence[Delivery], refused: Sequence[int]) -> None:
-        """Record that every row of these blocks is durable, and how many were refused."""
-        self._write(deliveries, STORED, refused)
+    def stored(self, deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]) -> None:
+        """Record that every row of these blocks is durable, and what became of them."""
+        self._write(deliveries, STORED, outcomes)
 
-    def _write(self, deliveries: Sequence[Delivery], state: str, refused: Sequence[int]) -> None:
+    def _write(
+        self, deliveries: Sequence[Delivery], state: str, outcomes: Sequence[Outcome]
+    ) -> None:
         def numbers(values: Sequence[int], dtype: str) -> bytes:
             return np.array(values, dtype).tobytes()
 
@@ -107,10 +109,18 @@ class Watermarks:
             NativeColumn("first_offset", "UInt64", numbers([d.first for d in deliveries], "<u8")),
             NativeColumn("last_offset", "UInt64", numbers([d.last for d in deliveries], "<u8")),
             NativeColumn("rows", "UInt32", numbers([len(b) for b in blocks], "<u4")),
-            NativeColumn("refused", "UInt32", numbers(refused, "<u4")),
+            NativeColumn("refused", "UInt32", numbers([o.refused for o in outcomes], "<u4")),
+            _times("oldest", [None if o.span_us is None else o.span_us[0] for o in outcomes]),
+            _times("newest", [None if o.span_us is None else o.span_us[1] for o in outcomes]),
             NativeColumn("crc", "UInt32", numbers([d.crc for d in deliveries], "<u4")),
             NativeColumn("state", "String", strings([state] * len(blocks))),
         ]
         tokens = " ".join([delivery.token for delivery in deliveries])
         token = f"{state}:{sha256(tokens.encode()).hexdigest()}"
         self._store.insert("ingest_blocks", columns, rows=len(blocks), token=token)
+
+
+def _times(name: str, times_us: Sequence[int | None]) -> NativeColumn:
+    known = np.array([time_us or 0 for time_us in times_us], "<i8")
+    mask = bytes([time_us is None for time_us in times_us])
+    return NativeColumn(name, "Nullable(DateTime64(6, 'UTC'))", mask + known.tobytes())

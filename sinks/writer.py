@@ -23,6 +23,7 @@ from enum import Enum
 from sinks.clickhouse import (
     REFUSED_BY_STORE,
     Delivery,
+    Outcome,
     TopicPartition,
     deliver,
     set_aside,
@@ -48,10 +49,10 @@ class Step(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A block of which every record is durable, `refused` of them in `sink_refused`."""
+    """A block of which every record is durable, those refused in `sink_refused`."""
 
     delivery: Delivery
-    refused: int
+    outcome: Outcome
 
 
 @dataclass(slots=True)
@@ -60,7 +61,7 @@ class _Job:
 
     parts: list[Delivery]
     step: Step = Step.INTEND
-    refused: int = 0
+    outcome: Outcome = field(default_factory=lambda: Outcome(0))
     due_s: float = 0.0
     waits: Iterator[float] = field(default_factory=waits_s)
     busy: bool = False
@@ -145,8 +146,8 @@ class Writer:
         where = job.delivery.where
 
         def insert() -> None:
-            job.refused = deliver(self._store, job.delivery)
-            if job.refused < len(job.delivery.block):
+            job.outcome = deliver(self._store, job.delivery)
+            if job.outcome.refused < len(job.delivery.block):
                 self._refused_in_a_row.pop(where, None)
 
         try:
@@ -172,14 +173,14 @@ class Writer:
         letter = [(0, REFUSED_BY_STORE, str(error))]
         if self._tried([job], lambda: set_aside(self._store, delivery, letter)):
             self._refused_in_a_row[delivery.where] = count
-            job.refused = 1
+            job.outcome = Outcome(1)
             job.done(Step.RECORD)
 
     def _record(self, jobs: list[_Job]) -> list[Stored]:
         jobs = [job for job in jobs if self._jobs.get(job.delivery.where) is job]
-        stored = [Stored(job.delivery, job.refused) for job in jobs]
-        deliveries, refused = [s.delivery for s in stored], [s.refused for s in stored]
-        if not jobs or not self._tried(jobs, lambda: self._watermarks.stored(deliveries, refused)):
+        stored = [Stored(job.delivery, job.outcome) for job in jobs]
+        deliveries, outcomes = [s.delivery for s in stored], [s.outcome for s in stored]
+        if not jobs or not self._tried(jobs, lambda: self._watermarks.stored(deliveries, outcomes)):
             return []
         for job in jobs:
             where = job.parts.pop(0).where

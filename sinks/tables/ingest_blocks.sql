@@ -8,6 +8,10 @@ CREATE TABLE IF NOT EXISTS ingest_blocks (
     last_offset UInt64 CODEC(DoubleDelta, ZSTD(1)) COMMENT 'last offset seen in the block',
     rows UInt32 CODEC(T64, ZSTD(1)) COMMENT 'records in the block; offsets may have gaps',
     refused UInt32 CODEC(T64, ZSTD(1)) COMMENT 'those of them that went to sink_refused',
+    oldest Nullable(DateTime64(6, 'UTC')) CODEC(T64, ZSTD(1))
+        COMMENT 'event time of its oldest row in the table (UTC, microseconds); null: not known',
+    newest Nullable(DateTime64(6, 'UTC')) CODEC(T64, ZSTD(1))
+        COMMENT 'the same of its newest row',
     crc UInt32 CODEC(ZSTD(1)) COMMENT 'CRC-32 of the block\'s offsets and bytes',
     state LowCardinality(String) CODEC(ZSTD(1))
         COMMENT 'PENDING: about to be inserted; STORED: every row of it is durable',

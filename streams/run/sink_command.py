@@ -148,7 +148,7 @@ def _inspect(
     from sinks.recount import recount
     from sinks.repair import repair
     from sinks.store import Store
-    from sinks.verifier import check
+    from sinks.verifier import check, expired
 
     settings = settings_of(bootstrap or "", group, kafka_config)
     with Store(dsn) as store:
@@ -163,6 +163,8 @@ def _inspect(
             topics = recount(store, settings)
             findings += topics.findings
             click.echo(f"{topics.behind} offsets of the topics are not stored yet")
+        for sentence in expired(store):
+            click.echo(f"let go: {sentence}")
     for finding in findings:
         click.echo(f"{finding.kind}: {finding}")
     if findings:

@@ -21,7 +21,8 @@ def delivery(block: Block, topic_id: str = "topic") -> Delivery:
 def test_every_record_comes_back_as_it_went_in(store: Store) -> None:
     for topic in TOPICS:
         records = edge_records(topic.record, ROWS)
-        assert deliver(store, delivery(block_of(topic.name, topic.record, records))) == 0
+        outcome = deliver(store, delivery(block_of(topic.name, topic.record, records)))
+        assert outcome.refused == 0
         assert stored_records(store, table_name(topic.name), topic.record) == records, topic.name
 
 
@@ -40,7 +41,7 @@ def test_what_is_no_record_is_kept_byte_for_byte(store: Store, topic: str, recor
     good = block_of(topic, record, edge_records(record, 6))
     values = [*good.values[:2], b"\x01garbage\xff", None, *good.values[4:]]
     block = Block(topic, 3, good.offsets, [None, *good.keys[1:]], values, good.timestamps_ms)
-    assert [deliver(store, delivery(block)) for _ in range(2)] == [2, 2]
+    assert [deliver(store, delivery(block)).refused for _ in range(2)] == [2, 2]
     kept = store.query(f"SELECT _offset FROM {table_name(topic)} ORDER BY _offset")
     assert [row["_offset"] for row in kept] == [0, 1, 4, 5]
     assert store.query(
@@ -60,7 +61,7 @@ def test_values_beyond_the_columns_are_refused_and_their_neighbours_kept(store: 
     records[2]["equity_e8"] = LIMIT_E8 + 1
     records[5]["marks"] = [{"instrument_id": "X", "mark_e8": -LIMIT_E8 - 1, "guard": "LIVE"}]
     records[6]["event_time"] = 2**62
-    assert deliver(store, delivery(block_of("margin-calls", "margin_call", records))) == 3
+    assert deliver(store, delivery(block_of("margin-calls", "margin_call", records))).refused == 3
     rest = [records[row] for row in (0, 1, 3, 4, 7)]
     assert stored_records(store, "margin_calls", "margin_call") == rest
     refused = store.query("SELECT offset, reason FROM sink_refused ORDER BY offset")

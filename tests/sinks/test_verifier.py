@@ -5,7 +5,6 @@ import pytest
 from sinks.broker import Held
 from sinks.clickhouse import Delivery, deliver
 from sinks.repair import repair
-from sinks.schema import create_tables
 from sinks.store import Store
 from sinks.verifier import check
 from sinks.watermarks import Resume, Watermarks
@@ -61,10 +60,10 @@ def test_a_block_on_its_way_is_told_until_it_is_stored(store: Store) -> None:
     delivery = Delivery(fills(10, 5), "id")
     Watermarks(store).intend([delivery])
     assert found(store) == [("pending", 10, 14)]
-    refused = deliver(store, delivery)
+    outcome = deliver(store, delivery)
     assert found(store) == [("pending", 10, 14)], "its rows are not stray"
     assert check(store, recent_s=3600) == [], "it has just begun"
-    Watermarks(store).stored([delivery], [refused])
+    Watermarks(store).stored([delivery], [outcome])
     assert found(store) == []
 
 
@@ -79,13 +78,6 @@ def test_rows_that_are_gone_and_rows_of_no_block_are_told(store: Store) -> None:
         "fills/3 10-14: 2 rows of fills or sink_refused are behind it and in no block",
         "orders/3 0-0: 3 rows in no block",
     ]
-
-
-def test_rows_that_may_go_after_some_time_are_not_missed(store: Store) -> None:
-    put(store, 0, 10)
-    store.create("DELETE FROM fills WHERE _offset IN (3, 4)")
-    create_tables(store, {"fills": 36_500})
-    assert found(store) == []
 
 
 def test_a_block_before_one_that_was_stored_already_is_told(store: Store) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.block import Block
 from sinks.buffers import Buffers
-from sinks.clickhouse import Delivery
+from sinks.clickhouse import Delivery, Outcome
 from sinks.store import Store
 from sinks.watermarks import Intent, IntentMismatchError, Resume, Watermarks
 from tests.sinks.samples import fills
@@ -45,7 +45,7 @@ def test_a_partition_goes_on_behind_what_is_stored(store: Store) -> None:
     assert marks.resume("fills", "id") == {}
     for block in (fills(0, 10), fills(10, 5), fills(0, 4, partition=1)):
         marks.intend([Delivery(block, "id")])
-        marks.stored([Delivery(block, "id")], [0])
+        marks.stored([Delivery(block, "id")], [Outcome(0)])
     assert marks.resume("fills", "id") == {3: Resume(15), 1: Resume(4)}
     assert marks.resume("fills", "id of the topic after it was made again") == {}
 
@@ -56,13 +56,13 @@ def test_a_block_on_its_way_is_repeated_first(store: Store) -> None:
     done, open_, fresh = (Delivery(fills(0, 10), "id"), Delivery(fills(12, 5), "id"),
                           Delivery(fills(0, 4, partition=1), "id"))  # fmt: skip
     marks.intend([done])
-    marks.stored([done], [0])
+    marks.stored([done], [Outcome(0)])
     marks.intend([open_, fresh])
     expected = {3: Resume(12, intent_of(open_)), 1: Resume(0, intent_of(fresh))}
     assert marks.resume("fills", "id") == expected
     marks.intend([open_])
     assert marks.resume("fills", "id") == expected
-    marks.stored([open_, fresh], [0, 0])
+    marks.stored([open_, fresh], [Outcome(0), Outcome(0)])
     assert marks.resume("fills", "id") == {3: Resume(17), 1: Resume(4)}
 
 
@@ -74,7 +74,7 @@ def test_a_block_that_was_cut_shorter_is_repeated_as_it_was_cut(store: Store) ->
     for delivery in (whole, first):
         marks.intend([delivery])
     assert marks.resume("fills", "id") == {3: Resume(0, intent_of(first))}
-    marks.stored([first], [0])
+    marks.stored([first], [Outcome(0)])
     assert marks.resume("fills", "id") == {3: Resume(5)}
     marks.intend([second])
     assert marks.resume("fills", "id") == {3: Resume(5, intent_of(second))}

@@ -13,10 +13,10 @@ from sinks.store import Store
 OWN = [("_partition", "UInt16"), ("_offset", "UInt64"), ("_ingested_at", "DateTime64(3, 'UTC')")]
 
 
-OF_THE_SINK = {"sink_refused", "ingest_blocks", "schema_migrations"}
+OF_THE_SINK = {"sink_refused", "ingest_blocks", "schema_migrations", "retention_changes"}
 
 
-def test_there_is_a_table_a_topic_and_three_of_the_sinks_own() -> None:
+def test_there_is_a_table_a_topic_and_four_of_the_sinks_own() -> None:
     expected = {table_name(topic.name) for topic in TOPICS} | OF_THE_SINK
     assert {one.name for one in tables()} == expected
 

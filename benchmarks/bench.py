@@ -8,12 +8,23 @@ from typing import Any
 import click
 from rich.console import Console
 
-from benchmarks import cascade, failover, fills, guarantee, latency, memory, recovery, sink
+from benchmarks import (
+    cascade,
+    decisions,
+    failover,
+    fills,
+    guarantee,
+    latency,
+    memory,
+    recovery,
+    sink,
+)
 from benchmarks.contender import ContenderFailedError
 from benchmarks.kernels import table as kernels
 from benchmarks.latency import Shape
+from benchmarks.page import write
 from benchmarks.peers import contest
-from benchmarks.results import Results, show, write
+from benchmarks.results import sections, show
 from benchmarks.scaling import Sizes
 from benchmarks.scaling import measure as measure_scaling
 from tests.kafka.broker import why_not
@@ -26,7 +37,7 @@ RECOVERED = (100_000, 1_000_000)
 SHARE = 0.2
 """Of the accounts, how many break in a run: a crash."""
 PARTS = (
-    "fills", "peers", "latency", "cascade", "memory", "kernels", "sink",
+    "fills", "peers", "decisions", "latency", "cascade", "memory", "kernels", "sink",
     "recovery", "guarantee", "failover", "scaling",
 )  # fmt: skip
 ON_KAFKA = {"recovery", "guarantee", "failover", "scaling"}
@@ -65,15 +76,16 @@ def main(
     if parts & ON_KAFKA and (reason := why_not()):
         raise click.ClickException(f"{reason}; choose other parts with --only")
     try:
-        results = Results(**{
+        results = {
             part: _measured(part, (count, accounts), runs, rows=rows, tiny=tiny, fetch=not as_is)
             for part in PARTS if part in parts
-        })  # fmt: skip
+        }  # fmt: skip
     except ContenderFailedError as error:
         raise click.ClickException(str(error)) from error
-    show(results, Console())
+    made = sections(results)
+    show(made, Console())
     if page is not None:
-        write(results, page, shlex.join(["python", "-m", "benchmarks.bench", *sys.argv[1:]]))
+        write(made, page, shlex.join(["python", "-m", "benchmarks.bench", *sys.argv[1:]]))
 
 
 def _measured(
@@ -94,13 +106,12 @@ def _measured(
 
 
 def _with_prices(part: str, runs: int, *, tiny: bool) -> Any:
+    if part == "decisions":
+        return decisions.measure_all(SEED, runs=runs, tiny=tiny, say=click.echo)
     if part == "latency":
         watched, shape = (100, TINY) if tiny else (LATENCY_ACCOUNTS, Shape())
         return [
-            [
-                latency.measure(SEED, watched, SHARE, shape=shape, say=click.echo)
-                for _ in range(runs)
-            ]
+            latency.measure(SEED, watched, SHARE, shape=shape, say=click.echo) for _ in range(runs)
         ]
     if part == "cascade":
         watched, shape = (100, TINY_CASCADE) if tiny else (LATENCY_ACCOUNTS, cascade.SHAPE)

@@ -1,6 +1,7 @@
 """Runs a contender in a process of its own: settings in as JSON, one line of JSON out."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -131,3 +132,12 @@ def resident(process: int | str) -> tuple[int, int]:
         return 0, 0
     kib = {line.split(":")[0]: int(line.split()[1]) for line in lines if line.endswith(" kB")}
     return kib["VmHWM"] * 1024, kib["VmRSS"] * 1024
+
+
+def cpu_seconds(process: int) -> float:
+    """What a process has used so far, in user and system mode; 0 where there is no /proc."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

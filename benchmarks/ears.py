@@ -1,7 +1,7 @@
 """Hears the liquidations from outside, keeps their first orders, and has every order filled."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,14 +24,25 @@ class First:
 
 
 class Ears:
-    """A consumer of `liquidations` from their beginning; `firsts` has what it heard.
+    """A consumer of `topics` from their beginning; `firsts` has what it heard.
 
     The first orders of an episode are CANCEL_ORDERS and the first REDUCE; a later REDUCE waits
     for an answer and a deadline, not only for a price. Every REDUCE is handed to `answer`.
+    Of margin calls the `level` is the action.
     """
 
-    def __init__(self, bootstrap: str, answer: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        answer: Callable[[dict[str, Any]], None],
+        *,
+        topics: Sequence[str] = (TOPIC,),
+        actions: Sequence[str] = ORDERS,
+        read: Callable[[bytes], dict[str, Any]] = lambda value: decode(value)[1],
+    ) -> None:
         self._answer = answer
+        self._read = read
+        self._actions = actions
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -43,8 +54,12 @@ class Ears:
                 "fetch.error.backoff.ms": 10,
             }
         )
-        partitions = self._consumer.list_topics(TOPIC, timeout=10).topics[TOPIC].partitions
-        self._consumer.assign([TopicPartition(TOPIC, n, OFFSET_BEGINNING) for n in partitions])
+        listed = self._consumer.list_topics(timeout=10).topics
+        self._consumer.assign([
+            TopicPartition(topic, number, OFFSET_BEGINNING)
+            for topic in topics
+            for number in listed[topic].partitions
+        ])  # fmt: skip
         self.firsts: dict[tuple[str, int, str], First] = {}
         """By account, episode and action."""
 
@@ -57,10 +72,10 @@ class Ears:
         error = message.error()
         if error is not None:
             raise KafkaException(error)
-        record = decode(message.value())[1]
-        account, action = record["account_id"], record["action"]
+        record = self._read(message.value())
+        account, action = record["account_id"], record.get("action") or record["level"]
         place = (account, record["episode"], action)
-        if action in ORDERS and place not in self.firsts:
+        if action in self._actions and place not in self.firsts:
             source = dict(message.headers() or ())["plimsoll-source"].decode()
             self.firsts[place] = First(account, action, source, received_s)
         if action == "REDUCE":

@@ -1,6 +1,6 @@
 """A book of many accounts and its changelog, written by the worker's own code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,6 +10,7 @@ from benchmarks.loader import Loader
 from benchmarks.workload import USDT, account_name, opening
 from schemas.block import Int64s
 from schemas.units import E8
+from streams.market.events import Event
 from streams.processors.cycle import Cycle
 from streams.processors.shards import Shards
 from streams.run.topics import changelog_topic, ensure_topics
@@ -25,19 +26,29 @@ PARTITIONS = 8
 ACCOUNTS_A_TURN = 20_000
 MIX = np.uint64(0x9E3779B97F4A7C15)
 UInt64s = NDArray[np.uint64]
+Fill = Callable[[Cycle, range], None]
+"""Puts the accounts of these numbers into the book of a cycle."""
 
 
 def write(bootstrap: str, app: str, accounts: int, seed: int) -> int:
-    """Fill a book and make it durable turn by turn, as a worker does; its fingerprint.
+    """As `written`, of accounts drawn from a seed.
 
     Each account has two cross positions and a balance, every third an isolated position with a
     balance of its own beside them; each position has left the id of its fill.
     """
+    rng = np.random.default_rng(seed)
+    return written(
+        bootstrap, app, accounts, opening(), lambda cycle, numbers: _fill(cycle, numbers, rng)
+    )
+
+
+def written(bootstrap: str, app: str, accounts: int, listing: Iterable[Event], fill: Fill) -> int:
+    """Fill a book and make it durable turn by turn, as a worker does; its fingerprint."""
     ensure_topics(bootstrap, PARTITIONS, app=app)
     loader = Loader(bootstrap)
-    loader.send(opening())
+    loader.send(listing)
     loader.flush()
-    cycle, rng = listed_cycle(bootstrap, app), np.random.default_rng(seed)
+    cycle = listed_cycle(bootstrap, app)
     with ThreadPoolExecutor(PARTITIONS) as commits:
         shards = Shards(cycle, changelog_topic(app), commits.submit)
         open_journal = journals(bootstrap, app)
@@ -46,7 +57,7 @@ def write(bootstrap: str, app: str, accounts: int, seed: int) -> int:
             journal.open()
             shards.take_over(partition, journal, {})
         for first in range(0, accounts, ACCOUNTS_A_TURN):
-            _fill(cycle, range(first, min(first + ACCOUNTS_A_TURN, accounts)), rng)
+            fill(cycle, range(first, min(first + ACCOUNTS_A_TURN, accounts)))
             shards.turn((), (), decide=False)
         shards.settle()
         print_of_book = fingerprint(cycle.ledger.book)

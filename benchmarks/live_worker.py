@@ -9,9 +9,11 @@ from typing import Any
 from benchmarks.contender import SESSION_TIMEOUT_S, ContenderFailedError
 from streams.run.children import Child
 
-READY_S = 60.0
+READY_S = 300.0
+"""Kernels that are not on disk yet are compiled first, and a large book is read back."""
 APPLY_S = 180.0
-END_S = 30.0
+END_S = 120.0
+"""A worker that ends tells the digest of its whole book."""
 LOOK_S = 0.05
 
 
@@ -29,9 +31,12 @@ class LiveWorker:
     def status(self) -> dict[str, Any]:
         return self._child.status
 
+    def await_ready(self) -> None:
+        self._child.await_status("ready", READY_S)
+
     def await_fills(self, counts: Mapping[int, int]) -> None:
         """Return once it is ready and has applied `counts` fills by partition."""
-        self._child.await_status("ready", READY_S)
+        self.await_ready()
         deadline = time.monotonic() + APPLY_S
         while not self._has(counts):
             self._child.check()
@@ -53,10 +58,10 @@ class LiveWorker:
 
 
 @contextmanager
-def live_worker(bootstrap: str, partitions: int, folder: Path) -> Iterator[LiveWorker]:
-    """Start a worker; it is ended on the way out, whatever happens."""
+def live_worker(bootstrap: str, partitions: int, folder: Path, *more: str) -> Iterator[LiveWorker]:
+    """Start a worker, with `more` arguments; it is ended on the way out, whatever happens."""
     arguments = ["worker", "--bootstrap", bootstrap, "--partitions", str(partitions)]
-    arguments += ["--session-timeout-s", str(SESSION_TIMEOUT_S), "--child"]
+    arguments += ["--session-timeout-s", str(SESSION_TIMEOUT_S), *more, "--child"]
     child = Child("worker", arguments, folder / "worker.log")
     try:
         yield LiveWorker(child)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,12 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import fills
+from benchmarks import fills, turning
 from benchmarks.changelog_ear import ChangelogEar
-from benchmarks.contender import ContenderFailedError, Timing
+from benchmarks.contender import ContenderFailedError, Timing, cpu_seconds
 from benchmarks.fills import DEPOSIT_USD, PARTITIONS
 from benchmarks.loader import Loader
+from benchmarks.peers.changelogs import committed
 from benchmarks.reference import ReferenceBook
+from benchmarks.turning import Turns
 from benchmarks.workload import deposits, opening, trades
 from streams.market.events import Event
 from streams.run.children import Child
@@ -31,15 +32,7 @@ SESSION_S = 60
 PATIENCE_S = 300.0
 PACED_PER_S = 1_000.0
 APP = "scaling"
-SCALING = """\
-- Scaling: on Apache Kafka. Workers that have joined and read the deposits are paused, a burst of
-  fills is produced, and the clock runs from when they go on until the last of them is applied. Then
-  1,000 fills a second of accounts that differ: from handing each to its producer until a consumer
-  of committed records sees its account on the changelog. The last worker takes all partitions over
-  and must have the whole book. By accounts and partitions: one worker, as for fills a second.
-"""
 Say = Callable[[str], None]
-Row = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +58,33 @@ class Together:
 
 
 @dataclass(frozen=True, slots=True)
+class Alone:
+    """One worker that reads all fills: its timing, its commits, what they cost its broker.
+
+    Bytes are those of keys and values, of a fill and of what the changelog has for one.
+    """
+
+    timing: Timing
+    commits: int
+    broker_cpu_s: float
+    fill_bytes: float
+    changelog_bytes: float
+
+
+@dataclass(frozen=True, slots=True)
 class ScalingResult:
-    """Runs by number of workers; timings of one worker by accounts and by partitions."""
+    """Runs by number of workers; those of one worker by accounts and by partitions."""
 
     sizes: Sizes
     workers: dict[int, list[Together]]
-    accounts: dict[int, list[Timing]]
-    partitions: dict[int, list[Timing]]
+    accounts: dict[int, list[Alone]]
+    partitions: dict[int, list[Alone]]
+    turns: Turns
 
 
 def measure(seed: int, sizes: Sizes, *, runs: int, say: Say) -> ScalingResult:
     """Every size on a broker of its own; ContenderFailedError where a final state is wrong."""
-    result = ScalingResult(sizes, {}, {}, {})
+    result = ScalingResult(sizes, {}, {}, {}, turning.measure(seed, max(sizes.of_accounts)))
     for workers in sizes.workers:
         for _ in range(runs):
             one = _together(seed, sizes, workers)
@@ -92,44 +100,35 @@ def measure(seed: int, sizes: Sizes, *, runs: int, say: Say) -> ScalingResult:
     return result
 
 
-def scaling_rows(result: ScalingResult) -> list[Row]:
-    """What, median, minimum to maximum, of what."""
-    sizes, rows = result.sizes, list[Row]()
-    for workers, runs in result.workers.items():
-        who = f"{workers} workers" if workers > 1 else "1 worker"
-        of = f"burst of {sizes.fills:,} fills of {sizes.accounts:,} accounts"
-        rows.append(_row(f"fills/s, {who}", [one.per_s for one in runs], "{:,.0f}", of))
-        of = f"{sizes.paced:,} fills, {PACED_PER_S:,.0f} a second"
-        for name, late_ms in (
-            ("p50", [one.p50_ms for one in runs]), ("p99", [one.p99_ms for one in runs])
-        ):  # fmt: skip
-            rows.append(_row(f"fill to its commit, {who}, {name}", late_ms, "{:,.0f} ms", of))
-    for what, several in (("accounts", result.accounts), ("partitions", result.partitions)):
-        for size, timings in several.items():
-            place, of = f"{size:,} {what}", f"1 worker, {sizes.fills:,} fills"
-            rates = [one.per_s for one in timings]
-            cost_us = [one.cpu_s_a_million for one in timings]  # of a million, so us of one
-            rows.append(_row(f"fills/s, {place}", rates, "{:,.0f}", of))
-            rows.append(_row(f"CPU time a fill, {place}", cost_us, "{:,.1f} us", of))
-    return rows
-
-
-def _row(name: str, values: Sequence[float], form: str, of: str) -> Row:
-    spread = f"{form.format(min(values))} to {form.format(max(values))}"
-    return name, form.format(statistics.median(values)), spread if len(values) > 1 else "", of
-
-
-def _alone(seed: int, count: int, accounts: int, partitions: int, runs: int) -> list[Timing]:
+def _alone(seed: int, count: int, accounts: int, partitions: int, runs: int) -> list[Alone]:
     """One worker with a stopwatch inside."""
     with ApacheKafka() as kafka:
         load = fills.produce(
             kafka.bootstrap, seed, count, accounts, shares=(), partitions=partitions
         )
-        return [fills.work(load, f"{APP}-{number}")[0] for number in range(runs)]
+        fill_bytes = _bytes(kafka.bootstrap, "fills") / count
+        found = []
+        for number in range(runs):
+            app, used_s = f"{APP}-{number}", cpu_seconds(kafka.pid())
+            timing, commits = fills.work(load, app)
+            broker_s = cpu_seconds(kafka.pid()) - used_s
+            written = _bytes(kafka.bootstrap, changelog_topic(app)) / count
+            during = sum(began >= timing.first_s for began, _ in commits)
+            found.append(Alone(timing, during, broker_s, fill_bytes, written))
+        return found
 
 
-def _cost(timings: Sequence[Timing]) -> str:
-    return ", ".join(f"{one.per_s:,.0f}/s {one.cpu_s_a_million:.1f} CPU s" for one in timings)
+def _bytes(bootstrap: str, topic: str) -> int:
+    """Of the keys and values that are committed."""
+    return sum(
+        len(one.key() or b"") + len(one.value() or b"") for one in committed(bootstrap, topic)
+    )
+
+
+def _cost(runs: Sequence[Alone]) -> str:
+    return ", ".join(
+        f"{one.timing.per_s:,.0f}/s {one.timing.cpu_s_a_million:.1f} CPU s" for one in runs
+    )
 
 
 def _together(seed: int, sizes: Sizes, workers: int) -> Together:

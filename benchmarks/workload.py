@@ -154,15 +154,6 @@ def _fill(number: int, account: int, listing: Listing, price_e8: int, quantity_e
     return Event(FILLS, record["account_id"], record)
 
 
-def marks(
-    sequence: int, event_time_us: int, drop: float = 0.0, *, depth_usd: int = 0
-) -> list[Event]:
-    """One tick of every instrument at its first price, `drop` (a fraction) below it."""
-    return [
-        mark(listing, sequence, event_time_us, drop, depth_usd=depth_usd) for listing in listed()
-    ]
-
-
 def mark(
     listing: Listing, sequence: int, event_time_us: int, drop: float, *, depth_usd: int = 0
 ) -> Event:

@@ -2,9 +2,16 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 
 from benchmarks.peers.job import PACKED
 
@@ -18,7 +25,13 @@ Parse = Callable[[bytes, bytes], Entry]
 
 
 def folded(bootstrap: str, topic: str, parse: Parse) -> dict[str, list[int]]:
-    """The last committed value of each key of a topic, by place.
+    """The last committed value of each key of a topic, by place."""
+    last = {message.key(): message.value() for message in committed(bootstrap, topic)}
+    return dict(parse(key, value) for key, value in last.items())
+
+
+def committed(bootstrap: str, topic: str) -> Iterator[Message]:
+    """The committed records of a topic, each partition to its end in its order.
 
     RuntimeError where the broker does not bring a partition to its end.
     """
@@ -32,7 +45,6 @@ def folded(bootstrap: str, topic: str, parse: Parse) -> dict[str, list[int]]:
     })  # fmt: skip
     partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
     consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
-    last: dict[bytes, bytes] = {}
     ended: set[int] = set()
     heard_s = time.monotonic()
     try:
@@ -45,14 +57,13 @@ def folded(bootstrap: str, topic: str, parse: Parse) -> dict[str, list[int]]:
             for message in messages:
                 error = message.error()
                 if error is None:
-                    last[message.key()] = message.value()
+                    yield message
                 elif error.code() == KafkaError._PARTITION_EOF:
                     ended.add(message.partition())
                 else:
                     raise KafkaException(error)
     finally:
         consumer.close()
-    return dict(parse(key, value) for key, value in last.items())
 
 
 def packed(key: bytes, value: bytes) -> Entry:

@@ -45,7 +45,17 @@ def test_tiny_contest_checks_every_contender_that_is_here(tmp_path: Path) -> Non
     for name in (OURS, OURS_PLAIN, FAUST, *(peer.name for peer in PEERS)):
         assert f"| {name} | " in text
     assert "| confluent-kafka loop, exactly once | -" not in text, "it needs nothing of its own"
-    assert (tmp_path / "peers.svg").read_text().startswith("<svg ")
+    assert (tmp_path / "results.svg").read_text().startswith("<svg ")
+
+
+@pytest.mark.embedded
+def test_tiny_decisions_are_those_of_the_crowd_for_the_worker_and_for_the_loop(
+    tmp_path: Path,
+) -> None:
+    text = _page(tmp_path, "decisions", "cascade")
+    for row in ("Plimsoll | 300 |", "plain loop | 300 |", "cascade, price to liquidation, p99 |",
+                "cascade, windows beyond their cap | 0"):  # fmt: skip
+        assert f"| {row}" in text
 
 
 @pytest.mark.kafka

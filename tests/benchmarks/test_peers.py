@@ -8,6 +8,7 @@ import pytest
 from confluent_kafka import Producer
 
 from benchmarks import contender
+from benchmarks.chart import drawn
 from benchmarks.contender import ContenderFailedError, Timing
 from benchmarks.fills import Load, Part, merged
 from benchmarks.peers import changelogs, contest, installed
@@ -15,9 +16,9 @@ from benchmarks.peers.contenders import PEERS
 from benchmarks.peers.contest import OURS, Contest
 from benchmarks.peers.installed import NotInstalledError
 from benchmarks.peers.job import PACKED, booked, decoded, place_of
-from benchmarks.peers.picture import drawn
 from benchmarks.peers.table import HEAD, contest_rows
 from benchmarks.reference import ReferenceBook
+from benchmarks.results import contest_charts
 from benchmarks.workload import listed, trades
 from schemas.record_codec import encode
 from streams.run.broker import EmbeddedBroker
@@ -104,6 +105,8 @@ def test_rows_and_picture_tell_how_many_times_ours_is_faster() -> None:
     assert "no java" in missing.values()
     lengths = [
         float(bar.get("width", "0"))
-        for bar in ElementTree.fromstring(drawn([result])).iter("{http://www.w3.org/2000/svg}rect")
+        for bar in ElementTree.fromstring(drawn(contest_charts([result]))).iter(
+            "{http://www.w3.org/2000/svg}rect"
+        )
     ][1:]
     assert lengths[0] == pytest.approx(3 * lengths[1], rel=0.01)

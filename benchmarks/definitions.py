@@ -1,0 +1,124 @@
+"""What each part of the results is, and how it was measured, in words."""
+
+TITLES = {
+    "fills": "Fills a second",
+    "peers": "Side by side",
+    "decisions": "Prices to decisions",
+    "latency": "Price to liquidation",
+    "cascade": "Cascade",
+    "memory": "Memory",
+    "kernels": "Kernels",
+    "sink": "Sink",
+    "recovery": "Recovery",
+    "guarantee": "Guarantee",
+    "failover": "Failover",
+    "scaling": "Scaling",
+}
+"""The parts, in the order of the page."""
+
+EVERYWHERE = """\
+Everything runs on one machine: the broker (tansu, embedded, in memory; for recovery, guarantee,
+failover and scaling one Apache Kafka, in Java, on disk), the contender, the probe. A number
+counts only if the final state was right: the worker's digest of its whole book, and each position
+and cash amount of plain Faust, equal those of plain Python integers. Each part says when it was
+measured and by which command, and can be measured anew by itself.
+"""
+
+HOW = {
+    "fills": """\
+All fills are on the topic beforehand (Avro, 8 partitions, keyed by account, an account's activity
+falling with its rank). The clock runs from when the first fill is taken in hand until the last
+one is committed, of a dict applied; "with start-up" it begins before the process is started, with
+imports and the joining of the consumer group.
+
+The worker's rate is of its catch-up at a start: it decodes, checks, books and acknowledges, but
+decides nothing before it has caught up.
+
+Plain Faust is an ordinary agent with one event a record: fastavro, a few checks, position and
+cash by account and instrument, in a Faust table (`memory://` and its changelog on the broker) or
+in a plain dict. It reads the first fortieth of the same fills from a topic of its own, as it
+would need minutes for all; its rate is taken to be the same for more.
+""",
+    "peers": """\
+Every contender does the same job on the same records, one after the other on one broker: consume
+the fills in a group, decode Avro, check, keep quantity, cost and cash by account and instrument,
+write a changelog, commit. The clock runs from the first fill taken in hand to the last commit
+acknowledged. CPU is that of the contender's process between the two, all threads, and not the
+broker's; memory is the peak of its resident set. A number counts only if the changelog, read back
+from the broker (committed records only), holds the state of plain Python integers; of the worker
+the whole book is compared. Who would need minutes reads the first eighth or fortieth of the same
+fills. The worker does more: it also keeps the deposits and isolated margin, refuses repeated ids,
+posts the other side of every fee. Commits: the worker's turn, the loop's batch of up to 10,000,
+100 ms of Kafka Streams, 1 s of Quix Streams and Bytewax, 2.8 s of plain Faust. A worker reads
+everything once before, uncounted, so that nobody pays for the broker's start. Kafka Streams has
+one thread, a heap of up to 1 GiB, RocksDB and its record cache as they come; it compiles as it
+runs, which short runs make much of and a million fills little. Bytewax keeps its offsets in its
+snapshots.
+""",
+    "decisions": """\
+Accounts have three long positions each in 200 instruments, and differ in leverage: a few break
+while all prices fall by 2 %, the others would at drops of 5 to 50 %. The worker reads its book
+back from its changelog, and an exchange fills every order at its limit. The clock runs from the
+moment a tick is handed to its producer until a consumer of committed records has the margin call,
+or the first order of the liquidation, that names it as its cause: of a liquidation the second
+tick below maintenance. Rates rise step by step; a rate is kept up with where p99 is below 500 ms
+and the ticks came at 95 % of it, and the first that is not ends the run. The quantiles are of the
+first step. A run counts only if after every step exactly those accounts are liquidated whose
+collateral says so. The plain loop is what one would write by hand: confluent-kafka, fastavro, a
+dict of accounts by instrument, and on every tick the equity and the margin of each account that
+holds it. It does less: no confirmation, no sizes of orders, no guards, no changelog. The broker
+is Apache Kafka where there is one, all on one machine; cores are those that the contender used.
+""",
+    "latency": """\
+Every account holds 3 to 12 of 12 instruments, 200 ticks/s over them in turn fall by 2 % in 25 s,
+and an exchange fills every order at its limit. The clock runs from the moment a tick is handed to
+its producer (also its Kafka timestamp) until a consumer receives the orders that it caused:
+`plimsoll-source` names the tick, here the second one below maintenance. Counted are the first
+orders of each episode, CANCEL_ORDERS and the first REDUCE.
+""",
+    "cascade": """\
+Price to liquidation while two fifths of the accounts break within one second, with books so thin
+that orders must wait: a run counts only if in no second of event time an instrument's orders of
+one side ask for more than the cap of the settings, but for one lot.
+""",
+    "memory": """\
+Resident set of the worker process, at its peak (when the margin states of all accounts are
+published at once) and while prices tick on; its book is compared like that of the fills.
+""",
+    "kernels": """\
+The arrays are in memory and warm, rows ascend by bucket, results are checked first. A plain read
+is numpy's sum of every column of the same arrays in the same run.
+""",
+    "sink": """\
+Blocks of at most 50,000 records in memory, through every step of the sink but Kafka's: Avro
+decoded, intent, insert, record of it; HTTP is the port of `plimsoll up`, opened for writing, in
+front of chDB in the same process. The bare insert is clickhouse-connect's `insert` of the same
+rows as columns, in the same run, into a table of the same kind, without a token; reading them
+back is not counted. Values are made: amounts walk, times go on, 2,000 names repeat, arrays have
+three elements.
+""",
+    "recovery": """\
+The changelog, written by the worker's own code, holds every account once, as after compaction
+(two or three positions, one or two balances), and the ids of the fills, in 8 partitions. A new
+process reads it plainly, consume(10000) to its end, the records thrown away, then takes all
+partitions over: opens their journals, reads, checks, rebuilds. "Warm" has followed the changelog
+before its clock starts. A run counts only if a checksum of whose balances and positions are where
+equals that of the book that was written.
+""",
+    "guarantee": """\
+The fills, on Apache Kafka, with `transactions` on and off, both on one set of topics; the clock
+stops when the last commit is acknowledged. A commit is that of one partition's turn, its
+changelog records and outputs, up to 8 at the same time; its time is that of the call.
+""",
+    "failover": """\
+Two idle workers on Apache Kafka, 8 partitions; from the SIGKILL of one until the other holds all
+partitions and decides for them.
+""",
+    "scaling": """\
+On Apache Kafka. Workers that have joined and read the deposits are paused, a burst of fills is
+produced, and the clock runs from when they go on until the last of them is applied. Then 1,000
+fills a second of accounts that differ: from handing each to its producer until a consumer of
+committed records sees its account on the changelog. The last worker takes all partitions over and
+must have the whole book. By accounts and partitions: one worker, as for fills a second.
+""",
+}

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from benchmarks.chart import Bar, Chart
+from benchmarks.cluster import EXAMPLE, grid
 from benchmarks.page import Row, Section
 from benchmarks.scaling import PACED_PER_S, Alone, ScalingResult
 
@@ -12,7 +13,8 @@ OUT = ("accounts", "partitions")
 
 def scaling_section(result: ScalingResult) -> Section:
     rows = [*_together_rows(result), *_alone_rows(result), *_turn_rows(result)]
-    return Section(rows, charts=[_chart(result)], figures=_figures(result))
+    figures = _figures(result)
+    return Section(rows, [grid(EXAMPLE, figures)], charts=[_chart(result)], figures=figures)
 
 
 def _together_rows(result: ScalingResult) -> list[Row]:

@@ -14,6 +14,7 @@ from risk.margin.kernel import (
     FAILURES,
     NONE,
     ROW,
+    SETTLEMENT,
     UNORDERED,
     Flags,
     evaluate_part,
@@ -35,6 +36,8 @@ WHAT = (
 )
 """What does not fit, by its number in the kernel."""
 
+MISSING = "a position or balance names no instrument or asset of the rules"
+
 PART = 8_192
 """Rows that are gone over at a time."""
 EMPTY = 16
@@ -44,6 +47,7 @@ WORTH_SHARING = 2 * PART
 
 
 States = tuple[MarginState, PositionState]
+Rule = tuple[Columns, Flags]
 
 
 def evaluate(
@@ -74,11 +78,11 @@ def evaluate(
     Raises OverflowError naming the lowest bucket row of an amount that does not fit, IndexError
     where a row names a bucket, instrument or asset that is not there.
     """
-    rule = columns.rules(marks_e8, rules)
     held, owned = (
         tuple(plain(getattr(rows, name)) for name in rows.__slots__)
         for rows in (positions, balances)
     )
+    rule, owned = _of_use(columns.rules(marks_e8, rules), owned)
     out = _empty(len(held[0]), size) if into is None else _taken_over(into, len(held[0]), size)
     failure = _fill(held, owned, rule, out)
     if failure == UNORDERED:
@@ -94,7 +98,26 @@ def evaluate(
     return MarginState(equity, initial, maintenance, initial_equity), PositionState(*valued)
 
 
-def _fill(held: Columns, owned: Columns, rule: tuple[Columns, Flags], out: Columns) -> int:
+def _of_use(rule: Rule, owned: Columns) -> tuple[Rule, Columns]:
+    """The rules and the balances with only those assets that something is settled or paid in.
+
+    Every bucket has a place for each asset, and an exchange names one with each instrument.
+    """
+    (market, *of_instruments, assets, strict_assets, haircuts), flags = rule
+    owner, paid, amount = owned
+    if len(paid) and not (paid.min() >= 0 and paid.max() < len(assets)):
+        raise IndexError(MISSING)
+    used = np.zeros(len(assets), np.bool_)
+    used[market[:, SETTLEMENT]] = used[paid] = True
+    if used.all() or not used.any():
+        return rule, owned
+    place = np.cumsum(used) - 1
+    market[:, SETTLEMENT] = place[market[:, SETTLEMENT]]
+    of_assets = assets[used], strict_assets[used], haircuts[used]
+    return ((market, *of_instruments, *of_assets), flags), (owner, place[paid], amount)
+
+
+def _fill(held: Columns, owned: Columns, rule: Rule, out: Columns) -> int:
     """Fill the columns of the states; the lowest failure, see the kernel."""
     tables, flags = rule
     edges = _edges(held[0], owned[0], len(out[4]), len(tables[4]))
@@ -110,7 +133,7 @@ def _refuse(failure: int) -> None:
         return
     bucket, what = divmod(failure, FAILURES)
     if what == ROW:
-        raise IndexError("a position or balance names no instrument or asset of the rules")
+        raise IndexError(MISSING)
     raise OverflowError(f"bucket row {bucket}: {WHAT[what]} is beyond 9,999,999,999.99999999")
 
 

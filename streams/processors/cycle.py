@@ -53,7 +53,7 @@ class Cycle:
     1. take whole blocks of the account topics per partition, in offset order;
     2. `apply` each: dead-letter what is wrong, add up the rest;
     3. take the ticks (`take_broadcast`), conflated by the board;
-    4. re-evaluate the touched and repriced buckets;
+    4. re-evaluate the touched buckets, and the repriced ones that a price may have come near;
     5. step the ladder of those buckets (4 and 5 are `decide`);
     6. publish `take_outputs`, and only then acknowledge the blocks.
     Decisions fall only where the board's clock moved, so they follow from the inputs applied and

@@ -11,9 +11,10 @@ from risk.liquidation.stages import Action, Ladder, Stage, Steps, Watch, step
 from schemas.block import Int64s
 from schemas.units import US_PER_MS
 from streams.processors.bucket_records import About, BucketRecords
-from streams.processors.margin import Bools, Evaluated, buckets_to_evaluate, evaluate
+from streams.processors.margin import Bools, Evaluated, evaluate
 from streams.processors.outputs import Output
 from streams.processors.reductions import Orders, Reducer
+from streams.processors.screen import Screen
 from streams.processors.states import margin_states
 from streams.processors.takeover import Held, holdings_of, takeover
 from streams.processors.transfers import Cause
@@ -39,6 +40,8 @@ REMEMBERED = (
 )
 PUBLISH_MS = 1_000
 SWEEP_MS = 600_000
+SWEPT_AT_ONCE = 250
+"""So many accounts of a sweep in a decision: all of a large book at once would take minutes."""
 
 
 class Decider:
@@ -56,11 +59,14 @@ class Decider:
         self._ledger = ledger
         self._board = board
         self._ladder = ladder
+        self._screen = Screen(ledger, board, ladder)
         self._reducer = Reducer(ledger, board, ladder, pace, held)
         self._writer = BucketRecords(ledger, board, ladder)
         self._waiting: set[int] = set()
         """Accounts that were touched since their margin state was last published."""
         self._swept_us = 0
+        self._unswept: Int64s = np.empty(0, np.int64)
+        """Accounts whose turn in the sweep has not come yet."""
         self._changed = board.changed
         self._revision = 0
 
@@ -72,7 +78,7 @@ class Decider:
         if self._ledger.rules.revision != self._revision:  # other rules may ask more of everyone
             self._revision = self._ledger.rules.revision
             changed = np.ones_like(changed)
-        buckets = buckets_to_evaluate(self._ledger, changed, touched)
+        buckets = self._screen.buckets(changed, touched)
         outputs: list[Output] = []
         moved = np.empty(0, np.int64)
         if len(buckets):
@@ -85,6 +91,7 @@ class Decider:
                 steps = step(watch, now_us, self._ladder)
             moved = buckets[steps.stage != book.buckets["stage"][buckets]]
             self._remember(buckets, steps)
+            self._screen.learn(evaluated)
             outputs = self._records(evaluated, steps, orders)
         outputs.extend(self._states(touched, moved))
         return outputs
@@ -176,7 +183,9 @@ class Decider:
         self._waiting.update(owner[touched].tolist())
         if now_us - self._swept_us >= SWEEP_MS * US_PER_MS:
             self._swept_us = now_us
-            self._waiting.update(accounts.live_rows().tolist())
+            self._unswept = accounts.live_rows()
+        self._waiting.update(self._unswept[:SWEPT_AT_ONCE].tolist())
+        self._unswept = self._unswept[SWEPT_AT_ONCE:]
         waiting = np.fromiter(self._waiting, np.int64, len(self._waiting))
         waiting = waiting[accounts.live[waiting]]
         last_us = accounts["published_us"][waiting]

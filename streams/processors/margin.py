@@ -1,7 +1,6 @@
-"""Which buckets to look at, and what they are worth at the board's marks."""
+"""What buckets are worth at the board's marks, and whether that may be relied on."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +9,11 @@ from risk.evaluation import Book, Evaluation, Kind, Market, OpenOrders
 from risk.evaluation import evaluate as evaluate_book
 from risk.holdings import Balances, MarginState, Positions, PositionState, Rules
 from risk.liquidation.stages import Stage
+from risk.margin.buckets import order_of
 from schemas.block import Int64s
 from schemas.units import E8
 from streams.state.account_book import CROSS
+from streams.state.columns import ColumnTable
 from streams.state.guards import Guard
 from streams.state.ledger import Ledger
 from streams.state.mark_board import MarkBoard
@@ -27,13 +28,15 @@ class Evaluated:
     """Buckets (rows of the book) and their positions (rows of the book) at the marks in force.
 
     `state` and `guard` are by bucket; `position_rows`, `positions` and `position_state` by
-    position, whose bucket is a place in `buckets`; `mark_guard` by instrument.
+    position, whose bucket is a place in `buckets`, ascending; `mark_guard` by instrument.
+    `incomplete` are places of buckets with a position that counts for nothing.
     """
 
     buckets: Int64s
     state: MarginState
     guard: NDArray[np.int8]
     mark_guard: NDArray[np.int8]
+    incomplete: Int64s
     position_rows: Int64s
     positions: Positions
     position_state: PositionState
@@ -50,36 +53,8 @@ class Evaluated:
 
     def positions_of(self, place: int) -> Int64s:
         """Places of the positions of the bucket at this place."""
-        order, first = self._by_bucket
-        return order[first[place] : first[place + 1]]
-
-    @cached_property
-    def _by_bucket(self) -> tuple[Int64s, Int64s]:
-        """Places of positions in order of their buckets, and where each bucket's begin [N + 1]."""
-        order = np.argsort(self.positions.bucket, kind="stable")
-        buckets = np.arange(len(self.buckets) + 1)
-        return order, np.searchsorted(self.positions.bucket[order], buckets)
-
-
-def buckets_to_evaluate(ledger: Ledger, changed: Bools, touched: Int64s) -> Int64s:
-    """Rows of the buckets that were touched, are repriced by `changed` bool[I], or are watched.
-
-    System accounts are not margined.
-    """
-    book = ledger.book
-    chosen = np.zeros(book.buckets.capacity, np.bool_)
-    chosen[touched] = True
-    positions, balances = book.positions, book.balances
-    if len(changed):
-        changed = changed | changed[ledger.rules.terms.underlying[: len(changed)]]
-        repriced = positions.live & changed[positions["instrument"]]
-        chosen[positions["bucket"][repriced]] = True
-        pricer = ledger.rules.asset_price_instruments()
-        asset_changed = (pricer >= 0) & changed[np.maximum(pricer, 0)]
-        chosen[balances["bucket"][balances.live & asset_changed[balances["asset"]]]] = True
-    chosen |= book.buckets["stage"] != Stage.HEALTHY
-    chosen &= book.buckets.live & ~book.accounts["system"][book.buckets["account"]]
-    return np.flatnonzero(chosen)
+        first, end = np.searchsorted(self.positions.bucket, (place, place + 1)).tolist()
+        return np.arange(first, end)
 
 
 def evaluate(ledger: Ledger, board: MarkBoard, buckets: Int64s) -> Evaluated:
@@ -93,14 +68,10 @@ def evaluate(ledger: Ledger, board: MarkBoard, buckets: Int64s) -> Evaluated:
     place[buckets] = np.arange(len(buckets))
     positions, balances = book.positions, book.balances
     prices_e8 = rules.asset_prices(board.mark_e8)
-    open_rows = np.flatnonzero(
-        positions.live & (positions["quantity_e8"] != 0) & (place[positions["bucket"]] >= 0)
-    )
+    open_rows = _rows_of(positions, place, len(buckets), "quantity_e8")
     marked = _valued(ledger, board, prices_e8, open_rows)
     held, unmarked = open_rows[marked], open_rows[~marked]
-    owned = np.flatnonzero(
-        balances.live & (balances["amount_e8"] != 0) & (place[balances["bucket"]] >= 0)
-    )
+    owned = _rows_of(balances, place, len(buckets), "amount_e8")
     position_bucket = place[positions["bucket"][held]]
     balance_bucket = place[balances["bucket"][owned]]
     instruments, assets = positions["instrument"][held], balances["asset"][owned]
@@ -122,15 +93,17 @@ def evaluate(ledger: Ledger, board: MarkBoard, buckets: Int64s) -> Evaluated:
     mark_guard = board.guards()
     by_instrument = _guards(ledger, mark_guard)
     by_asset = _asset_guards(ledger, by_instrument)
-    guard[place[positions["bucket"][unmarked]]] = Guard.STALE
-    np.maximum.at(guard, position_bucket, by_instrument[instruments])
-    np.maximum.at(guard, position_bucket, by_asset[rules.contracts.settlement[instruments]])
-    np.maximum.at(guard, balance_bucket, by_asset[assets])
+    by_settlement = by_asset[rules.contracts.settlement]
+    incomplete = place[positions["bucket"][unmarked]]
+    guard[incomplete] = Guard.STALE
+    _worsen(guard, position_bucket, np.maximum(by_instrument, by_settlement)[instruments])
+    _worsen(guard, balance_bucket, by_asset[assets])
     return Evaluated(
         buckets,
         evaluation.state,
         guard,
         mark_guard,
+        incomplete,
         held,
         open_positions,
         evaluation.positions,
@@ -139,6 +112,20 @@ def evaluate(ledger: Ledger, board: MarkBoard, buckets: Int64s) -> Evaluated:
         market,
         evaluation,
     )
+
+
+def _rows_of(table: ColumnTable[int], place: Int64s, size: int, amount: str) -> Int64s:
+    """Rows of buckets with a place 0..size-1 whose amount is not zero, ascending by place."""
+    rows = np.flatnonzero((place >= 0)[table["bucket"]])
+    rows = rows[table[amount][rows] != 0]  # free rows hold zeros
+    ordered: Int64s = rows[order_of(place[table["bucket"][rows]], size)]
+    return ordered
+
+
+def _worsen(guard: NDArray[np.int8], bucket: Int64s, by_row: NDArray[np.int8]) -> None:
+    """Raise the guards of buckets to those of their rows; most are LIVE."""
+    rows = np.flatnonzero(by_row)
+    np.maximum.at(guard, bucket[rows], by_row[rows])
 
 
 def _kinds(ledger: Ledger, buckets: Int64s) -> Int64s:
@@ -178,14 +165,13 @@ def _open_orders(
 def _valued(ledger: Ledger, board: MarkBoard, prices_e8: Int64s, rows: Int64s) -> Bools:
     """bool[n]: positions with a mark at which value and notional are far within 18 digits."""
     contracts, positions = ledger.rules.contracts, ledger.book.positions
-    instruments = positions["instrument"][rows]
-    mark = board.mark_e8[instruments] / E8
-    units = np.abs(positions["quantity_e8"][rows] / E8) * contracts.multiplier_e8[instruments] / E8
+    mark = board.mark_e8 / E8
+    known = (mark > 0) & (board.mark_e8[ledger.rules.terms.underlying] > 0)
     with np.errstate(divide="ignore"):
-        value = np.where(contracts.inverse[instruments], units / mark, units * mark)
-    price = np.maximum(prices_e8[contracts.settlement[instruments]] / E8, 1)
-    driven = board.mark_e8[ledger.rules.terms.underlying[instruments]] > 0
-    valued: Bools = (mark > 0) & driven & (value * price < LARGEST_VALUE)
+        unit = np.where(contracts.inverse, 1 / mark, mark) * (contracts.multiplier_e8 / E8)
+        unit *= np.maximum(prices_e8[contracts.settlement] / E8, 1)
+        most_e8 = np.where(known, LARGEST_VALUE * E8 / unit, 0)
+    valued: Bools = np.abs(positions["quantity_e8"][rows]) < most_e8[positions["instrument"][rows]]
     return valued
 
 

@@ -55,6 +55,7 @@ class AccountBook:
             step_deadline_us=np.int64,
             order_number=np.int64,
             order_bankruptcy_e8=np.int64,
+            reach=np.float32,
         )
         self.balances: ColumnTable[int] = ColumnTable(
             bucket=np.int64, asset=np.int64, amount_e8=np.int64
@@ -81,6 +82,7 @@ class AccountBook:
         row = self.accounts.find(name)
         if row is not None:
             self.accounts["portfolio"][row] = portfolio
+            self.buckets["reach"][self.buckets["account"] == row] = 0
 
     def bucket_rows(self, accounts: Int64s, instruments: Int64s) -> Int64s:
         """Rows of buckets; `instruments` is CROSS for the pool, else the isolated instrument."""

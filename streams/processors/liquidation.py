@@ -181,7 +181,7 @@ class Decider:
         accounts = book.accounts
         owner = book.buckets["account"]
         self._waiting.update(owner[touched].tolist())
-        if now_us - self._swept_us >= SWEEP_MS * US_PER_MS:
+        if now_us - self._swept_us >= SWEEP_MS * US_PER_MS and not len(self._unswept):
             self._swept_us = now_us
             self._unswept = accounts.live_rows()
         self._waiting.update(self._unswept[:SWEPT_AT_ONCE].tolist())

@@ -1,5 +1,4 @@
-"""Recent ids: what comes again is found, whether it is young, saved in a generation, or beside it
-in the same block."""
+"""Recent ids: what comes again is found, young, saved in a generation, or in the same block."""
 
 import numpy as np
 import pytest

@@ -1,7 +1,6 @@
 """One worker: settings to a Faust app, and the loop that turns the cycle."""
 
 import asyncio
-import gc
 import logging
 import sys
 import time
@@ -53,8 +52,6 @@ REFUSALS = (
 """Why a worker ends that has found no fault in itself: the message says it all."""
 COMMITS = 8
 """Transactions under way at the same time."""
-YOUNG = 100_000
-"""New objects between two looks for garbage: a turn's are gone when its outputs are."""
 SWITCH_S = 0.001
 """How long a commit waits at most for the interpreter while the next turn computes."""
 ORDER = {topic: number for number, topic in enumerate(ACCOUNT_TOPICS)}
@@ -108,7 +105,6 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> dict[str, Any]:
         """Turn until `stop` is set or something fails; returns the final report."""
-        gc.set_threshold(YOUNG)
         sys.setswitchinterval(SWITCH_S)
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, warm_up, self.cycle.ledger.profile)

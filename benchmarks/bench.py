@@ -16,6 +16,7 @@ from benchmarks import (
     guarantee,
     latency,
     memory,
+    questions,
     recovery,
     sink,
 )
@@ -38,7 +39,7 @@ SHARE = 0.2
 """Of the accounts, how many break in a run: a crash."""
 PARTS = (
     "fills", "peers", "decisions", "latency", "cascade", "memory", "kernels", "sink",
-    "recovery", "guarantee", "failover", "scaling",
+    "questions", "recovery", "guarantee", "failover", "scaling",
 )  # fmt: skip
 ON_KAFKA = {"recovery", "guarantee", "failover", "scaling"}
 TINY = Shape(ticks_per_s=100.0, calm_s=1.0, fall_s=2.0, hold_s=2.0)
@@ -51,6 +52,14 @@ TINY_SIZES = Sizes(4_000, 400, 50, of_accounts=(200,), of_partitions=(2,))
 @click.option("--accounts", default=20_000, show_default=True, help="Accounts of the fills.")
 @click.option("--rows", default=50_000, show_default=True, help="Rows of each table of the sink.")
 @click.option("--runs", default=3, show_default=True, help="Runs of each; medians are told.")
+@click.option(
+    "--states", default=10_000_000, show_default=True, help="Margin states of the questions."
+)
+@click.option(
+    "--history",
+    type=click.Path(path_type=Path, exists=True),
+    help="Folder of a run that has ended, `plimsoll up --data`: the questions are asked of it.",
+)
 @click.option("--tiny", is_flag=True, help="Everything at a size that only proves that it works.")
 @click.option("--only", multiple=True, type=click.Choice(PARTS), help="This part; may repeat.")
 @click.option("--as-is", is_flag=True, help="Peers that are not installed yet are left out.")
@@ -61,6 +70,8 @@ def main(
     runs: int,
     *,
     rows: int,
+    states: int,
+    history: Path | None,
     tiny: bool,
     only: tuple[str, ...],
     as_is: bool,
@@ -71,13 +82,15 @@ def main(
     Of the parts, "peers" fetches what it compares with, once: packages of Python and of Maven.
     """
     if tiny:
-        count, accounts, rows, runs = 4_000, 200, 500, 1
+        count, accounts, rows, states, runs = 4_000, 200, 500, 20_000, 1
     parts = set(only or PARTS)
     if parts & ON_KAFKA and (reason := why_not()):
         raise click.ClickException(f"{reason}; choose other parts with --only")
     try:
         results = {
-            part: _measured(part, (count, accounts), runs, rows=rows, tiny=tiny, fetch=not as_is)
+            part: questions.measure(states, runs=runs, say=click.echo, tiny=tiny, history=history)
+            if part == "questions"
+            else _measured(part, (count, accounts), runs, rows=rows, tiny=tiny, fetch=not as_is)
             for part in PARTS if part in parts
         }  # fmt: skip
     except ContenderFailedError as error:

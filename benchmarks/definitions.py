@@ -9,6 +9,7 @@ TITLES = {
     "memory": "Memory",
     "kernels": "Kernels",
     "sink": "Sink",
+    "questions": "Questions",
     "recovery": "Recovery",
     "guarantee": "Guarantee",
     "failover": "Failover",
@@ -96,6 +97,14 @@ front of chDB in the same process. The bare insert is clickhouse-connect's `inse
 rows as columns, in the same run, into a table of the same kind, without a token; reading them
 back is not counted. Values are made: amounts walk, times go on, 2,000 names repeat, arrays have
 three elements.
+""",
+    "questions": """\
+A run of `plimsoll up` on the embedded broker (a seeded crash, or that of `--history`) is repeated
+for other accounts until there are 5,000, and at later times until there are enough margin states,
+all tables in proportion, each then merged into one part. The questions of `docs/questions.sql` are
+asked of chDB one after the other, with two threads, in process, and their answers read. Cold is the
+first time, the engine's caches empty (not the system's). An answer that is empty, though that of
+the run is not, fails the benchmark.
 """,
     "recovery": """\
 The changelog, written by the worker's own code, holds every account once, as after compaction

@@ -16,6 +16,7 @@ from benchmarks.page import HEAD, Section
 from benchmarks.peers import installed
 from benchmarks.peers.contest import OURS, OURS_PLAIN, Contest
 from benchmarks.peers.table import grid, medians
+from benchmarks.questions import question_rows
 from benchmarks.recovery import RecoveryResult
 from benchmarks.scaling_table import scaling_section
 
@@ -96,6 +97,7 @@ SECTIONS: Mapping[str, Callable[[Any], Section]] = {
     "memory": _memory,
     "kernels": lambda result: Section(kernel_rows(result)),
     "sink": lambda results: Section(rows.sink_rows(results)),
+    "questions": lambda result: Section(question_rows(result)),
     "recovery": _recovery,
     "guarantee": lambda result: Section(rows.guarantee_rows(result)),
     "failover": lambda result: Section(rows.failover_rows(result)),

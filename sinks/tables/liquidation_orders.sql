@@ -11,6 +11,7 @@ WITH done AS (
         toNullable(max(event_time)) AS filled_at
     FROM fills
     WHERE liquidation_id IS NOT NULL
+        AND account_id IN (SELECT account_id FROM liquidations WHERE action = 'REDUCE')
     GROUP BY account_id, id
 ),
 terms AS (

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.peers.contenders import PEERS
 from benchmarks.peers.contest import FAUST, OURS, OURS_PLAIN
+from docs.analysts import questions
 from tests.kafka.conftest import need_brokers
 
 
@@ -27,6 +28,13 @@ def test_tiny_run_of_the_sink_measures_and_checks(tmp_path: Path) -> None:
     for row in ("rows/s, sink, fills, chDB", "rows/s, bare insert, prices, HTTP",
                 "sink over bare insert, margin_state, HTTP", "bytes a row, prices"):  # fmt: skip
         assert f"| {row}" in text
+
+
+@pytest.mark.embedded
+def test_tiny_run_of_the_questions_asks_and_checks_all_of_them(tmp_path: Path) -> None:
+    text = _page(tmp_path, "questions")
+    for number, one in enumerate(questions(), 1):
+        assert f"| question {number}: {one.title} | " in text
 
 
 @pytest.mark.kafka

@@ -59,8 +59,14 @@ class Store:
     """
 
     def __init__(
-        self, dsn: str, *, database: str = "plimsoll", timeout_s: float = TIMEOUT_S
+        self,
+        dsn: str,
+        *,
+        database: str = "plimsoll",
+        timeout_s: float = TIMEOUT_S,
+        create: bool = True,
     ) -> None:
+        """`create` the database where it is not there, which a reader may not do."""
         self._lock = threading.Lock()
         try:
             if dsn.startswith("chdb:"):
@@ -71,7 +77,8 @@ class Store:
                 self._client = clickhouse_connect.get_client(
                     dsn=dsn, autogenerate_session_id=False, send_receive_timeout=timeout_s
                 )
-            self._client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
+            if create:
+                self._client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
         except ClickHouseError as error:
             raise _translated(error) from error
         self._client.database = database

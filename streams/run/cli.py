@@ -18,6 +18,7 @@ from streams.run.map_command import liquidation_map
 from streams.run.moments import Moment
 from streams.run.sink_command import sink
 from streams.run.soak.command import soak
+from streams.run.verify.command import history, verify
 
 KAFKA = click.option("--bootstrap", required=True, help="Kafka bootstrap addresses.")
 AS_CHILD = click.option("--child", is_flag=True, hidden=True)
@@ -220,6 +221,8 @@ main.add_command(explain)
 main.add_command(liquidation_map)
 main.add_command(sink)
 main.add_command(soak)
+main.add_command(verify)
+main.add_command(history)
 
 if __name__ == "__main__":
     main()

@@ -1,0 +1,297 @@
+"""An account's inputs booked one after the other, as far as one of its records shows them booked.
+
+The topics have no order between them, and the history does not tell how far each was applied at a
+decision. But whatever was applied is a beginning of each topic, and later decisions have applied
+no less: so it is looked for, from the last record of the account on.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from streams.audit.account import Book
+from streams.audit.rulebook import Rulebook
+from streams.run.verify.holdings import Holdings, Input, book_of, copy_of, key_of
+from streams.run.verify.sums import Sums, counts_for, sums_of
+
+STREAMS = ("collateral", "transfers", "fills", "funding")
+MOST_NODES = 4_000
+"""So many possibilities are looked at for one record."""
+AHEAD_US = 120_000_000
+"""Inputs may be later than the clock of a decision; so much later are likely ones."""
+FEW = 40
+"""Of so many inputs all combinations are tried."""
+FAR = 1 << 62
+SEARCHED = STREAMS[:3]
+FILLS, FUNDING = 2, 3
+"""Places of streams. A payment falls before the first fill that is later than it, or at the first
+decision at or after its time."""
+MOST_ADDED = 5_000
+"""So many records of a topic are added up for one record."""
+Ends = dict[str, int]
+"""Topic -> the offset behind what was applied."""
+
+
+class Node(NamedTuple):
+    """How many inputs of each stream are booked, and the account then."""
+
+    counts: tuple[int, ...]
+    book: Book
+
+
+class Account:
+    """The inputs of one account, and how far they were booked when its last record was made."""
+
+    def __init__(self, name: str, streams: Sequence[Sequence[Input]], rules: Rulebook) -> None:
+        """`streams` has the inputs of each of `STREAMS`, in their order."""
+        self.name = name
+        self._streams = streams
+        self._rules = rules
+        self.node = Node((0,) * len(STREAMS), Book(rules, 0))
+        self.doubt: Node | None = None
+        """The same where the last record did not follow: as if that one were right."""
+
+    @property
+    def holdings(self) -> Holdings:
+        return self.holdings_of(self.node)
+
+    def holdings_of(self, node: Node) -> Holdings:
+        balances, positions = node.book.balances, node.book.positions
+        return Holdings(
+            {(bucket, asset): e8 for (owner, bucket, asset), e8 in balances.items()
+             if e8 and owner == self.name},
+            {(bucket, name): (held[0], held[1]) for name, holders in positions.items()
+             for (owner, bucket), held in holders.items() if held[0] and owner == self.name},
+        )  # fmt: skip
+
+    def pending(self, until_us: int) -> int:
+        """How many inputs of up to a time are not booked."""
+        return sum(
+            1
+            for done, stream in zip(self.node.counts, self._streams, strict=True)
+            for one in stream[done:]
+            if one.time_us <= until_us
+        )
+
+    def span(self, node: Node) -> tuple[Ends, Ends]:
+        """Between which offsets of each topic the end of what is booked lies."""
+        least, most = {}, {}
+        for topic, done, stream in zip(STREAMS, node.counts, self._streams, strict=True):
+            if done:
+                least[topic] = stream[done - 1].offset + 1
+            if done < len(stream):
+                most[topic] = stream[done].offset
+        return least, most
+
+    def nodes(self, least: Ends, most: Ends, until_us: int) -> Iterator[Node]:
+        """What may have been booked by a time, the likeliest first; each moves on from `node`.
+
+        First what surely was (before the offsets `least`), then on in the order of event time up to
+        the offsets `most`; then, where they are few, every other combination, of those between and
+        at last of all.
+        """
+        for node in self._unpaid_nodes(least, most, until_us):
+            yield self._paid(node, until_us)
+
+    def _unpaid_nodes(self, least: Ends, most: Ends, until_us: int) -> Iterator[Node]:
+        for start in (self.node, self.doubt):
+            if start is None:
+                continue
+            surely = self._surely(start, least)
+            yield surely
+            yield from self._in_time(surely, most, until_us + AHEAD_US)
+            if self._open(surely, most) <= FEW:
+                yield from self._combinations(surely, most, until_us)
+            yield from self._combinations(start, {}, until_us)
+
+    def _paid(self, node: Node, until_us: int) -> Node:
+        """With the payments that a decision at a time has made: those due by then."""
+        first, stream = node.counts[FUNDING], self._streams[FUNDING]
+        end = bisect_right(stream, until_us, lo=first, key=lambda one: one.time_us)
+        return self._up_to(node, (*node.counts[:FUNDING], end)) if end > first else node
+
+    def find(
+        self, fits: Callable[[Holdings], bool], stored: Holdings, ends: tuple[Ends, Ends],
+        until_us: int,
+    ) -> Node | None:  # fmt: skip
+        """What was booked where that gives holdings that fit; None where nothing does.
+
+        Where there is much to be booked it is the sums that tell how much of it was.
+        """
+        surely = self._surely(self.node, ends[0])
+        paid = self._paid(surely, until_us)
+        if fits(self.holdings_of(paid)):
+            return paid
+        much = self._open(surely, ends[1]) > FEW
+        if much and (node := self._by_sums(surely, stored, ends[1], until_us)):
+            return node
+        for node in self.nodes(*ends, until_us):
+            if fits(self.holdings_of(node)):
+                return node
+        return None if much else self._by_sums(surely, stored, ends[1], until_us)
+
+    def _open(self, node: Node, most: Ends) -> int:
+        """How many inputs may have been booked or not."""
+        return sum(len(stream) for stream in self._following(node, most))
+
+    def _following(self, node: Node, most: Ends) -> list[list[Input]]:
+        """The inputs of each stream behind a node, before the offsets `most`."""
+        found = []
+        for topic, done, stream in zip(SEARCHED, node.counts, self._streams, strict=False):
+            end = bisect_left(stream, most.get(topic, FAR), lo=done, key=lambda one: one.offset)
+            found.append(list(stream[done : min(end, done + MOST_ADDED)]))
+        return found
+
+    def _by_sums(self, start: Node, stored: Holdings, most: Ends, until_us: int) -> Node | None:
+        """What was booked where the sums of the inputs come to these holdings.
+
+        Of fills and legs that fell among each other the history does not tell the order. So where a
+        position had both, how much of its cost became a balance is taken from what is stored.
+        """
+        target = Counter(sums_of(*stored, self._rules))
+        target.subtract(sums_of(*self.holdings_of(start), self._rules))
+        unpaid = Node(start.counts, book_of(self.name, stored, start.book, self._rules))
+        paid = self._paid(unpaid, until_us)
+        for node, sign in ((unpaid, 1), (paid, -1)):  # as if all of them came last
+            for key, e8 in sums_of(*self.holdings_of(node), self._rules).items():
+                target[key] += sign * e8
+        streams = self._following(start, most)
+        moves = [[self._moves(one) for one in stream] for stream in streams]
+        for counts in counts_for(target, moves):
+            ended = (*(a + b for a, b in zip(start.counts, counts, strict=False)),)
+            done = (*ended, paid.counts[FUNDING])
+            node = self._up_to(self.node, done)
+            if self.holdings_of(node) == stored or self._had_both(done):
+                return Node(done, book_of(self.name, stored, node.book, self._rules))
+        return None
+
+    def _had_both(self, counts: tuple[int, ...]) -> bool:
+        """Whether of some instrument both fills and legs were booked since the last record."""
+        legs, fills = (
+            {one.record["instrument_id"] for one in stream[first:end]}
+            for first, end, stream in [*zip(self.node.counts, counts, self._streams, strict=True)][
+                1:3
+            ]
+        )
+        return bool(legs & fills)
+
+    def _up_to(self, start: Node, counts: tuple[int, ...]) -> Node:
+        """On from a node up to these counts, in the order of time."""
+        node = Node(start.counts, copy_of(start.book, self.name, self._rules))
+        waiting = sorted(
+            (one.time_us, number)
+            for number, (first, end, stream) in enumerate(
+                zip(start.counts, counts, self._streams, strict=True)
+            )
+            for one in stream[first:end]
+        )
+        for _, number in waiting:
+            node = self._booked(node, number, copy=False)
+        return node
+
+    def _moves(self, one: Input) -> Sums:
+        """What a record moves, by itself."""
+        book = Book(self._rules, 0)
+        record = one.record
+        if one.penalty_e8:
+            record = {**record, "penalty_e8": one.penalty_e8}
+        book.book(one.topic, record)
+        return sums_of(*self.holdings_of(Node((), book)), self._rules)
+
+    def up_to_time(self, start: Node, until_us: int) -> Node:
+        """On from a node by all inputs until a time, that moment included."""
+        counts = (
+            done + sum(1 for one in stream[done:] if one.time_us <= until_us)
+            for done, stream in zip(start.counts, self._streams, strict=True)
+        )
+        return self._up_to(start, tuple(counts))
+
+    def between(self, start: Node, end: Node) -> list[Input]:
+        """The inputs that were booked from one node to another, by time."""
+        booked = [
+            one
+            for first, last, stream in zip(start.counts, end.counts, self._streams, strict=True)
+            for one in stream[first:last]
+        ]
+        return sorted(booked, key=lambda one: one.time_us)
+
+    def mistrust(self, stored: Holdings, least: Ends, most: Ends, until_us: int) -> None:
+        """The record at a time did not follow from the inputs: go on from both."""
+        last = self.likeliest(least, most, until_us)
+        self.doubt = Node(last.counts, book_of(self.name, stored, last.book, self._rules))
+
+    def likeliest(self, least: Ends, most: Ends, until_us: int) -> Node:
+        """What was booked by a time, if all was booked in the order of time."""
+        node = self._surely(self.node, least)
+        last = [node, *self._in_time(node, most, until_us)][-1]
+        return self._paid(last, until_us)
+
+    def _surely(self, start: Node, least: Ends) -> Node:
+        """On from a node by all inputs before the offsets `least`."""
+        counts = [
+            max(done, bisect_left(stream, least.get(topic, 0), key=lambda one: one.offset))
+            if topic in least else done
+            for topic, done, stream in zip(STREAMS, start.counts, self._streams, strict=True)
+        ]  # fmt: skip
+        return self._up_to(start, tuple(counts))
+
+    def _in_time(self, node: Node, most: Ends, until_us: int) -> Iterator[Node]:
+        """On from a node, the earliest input first."""
+        while True:
+            times = [
+                (stream[done].time_us, number)
+                for number, (topic, done, stream) in enumerate(
+                    zip(SEARCHED, node.counts, self._streams, strict=False)
+                )
+                if done < len(stream) and stream[done].offset < most.get(topic, FAR)
+            ]
+            if not times or min(times)[0] > until_us:
+                return
+            node = self._booked(node, min(times)[1])
+            yield node
+
+    def _combinations(self, start: Node, most: Ends, until_us: int) -> Iterator[Node]:
+        """Breadth first from a node; inputs that can be booked in either order lead to one."""
+        layer, looked = [start], 0
+        seen: set[Any] = set()
+        while layer:
+            following = []
+            for child in (one for node in layer for one in self._children(node, most, until_us)):
+                key = (child.counts, key_of(child.book))
+                if key not in seen:
+                    seen.add(key)
+                    following.append(child)
+                    looked += 1
+                    yield child
+                    if looked >= MOST_NODES:
+                        return
+            layer = following
+
+    def _children(self, node: Node, most: Ends, until_us: int) -> Iterator[Node]:
+        """A node with one more input booked, or with what is due by a time paid first."""
+        for number, (topic, done, stream) in enumerate(
+            zip(SEARCHED, node.counts, self._streams, strict=False)
+        ):
+            if done == len(stream) or stream[done].offset >= most.get(topic, FAR):
+                continue
+            yield self._booked(node, number)
+            if stream[done].penalty_e8:
+                yield self._booked(node, number, free=True)
+        paid = self._paid(node, until_us)
+        if paid is not node:
+            yield paid
+
+    def _booked(self, node: Node, number: int, *, copy: bool = True, free: bool = False) -> Node:
+        """One more input of a stream; `free`: a fill whose order was not open any more."""
+        one = self._streams[number][node.counts[number]]
+        if number == FILLS and copy:
+            node = self._paid(node, one.time_us - 1)
+        book = copy_of(node.book, self.name, self._rules) if copy else node.book
+        record = one.record
+        if one.penalty_e8 and not free:
+            record = {**record, "penalty_e8": one.penalty_e8}
+        book.book(one.topic, record)
+        counts = list(node.counts)
+        counts[number] += 1
+        return Node(tuple(counts), book)

@@ -186,26 +186,21 @@ def test_an_instrument_listed_a_moment_ago_is_not_unknown() -> None:
     assert story.letters() == []
 
 
-def test_margin_states_are_published_a_few_at_a_time_and_nobody_is_forgotten(
+def test_margin_states_of_all_are_published_again_a_few_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(liquidation, "STATES_AT_ONCE", 2)
+    monkeypatch.setattr(liquidation, "SWEPT_AT_ONCE", 2)
     story = Story()
     people = [f"p-{number}" for number in range(5)]
     for number, name in enumerate(people):
         story.send("collateral", deposit(number, name))
 
-    def told(decisions: int) -> list[list[str]]:
-        return [
-            [one.key for one in story.tick(50_000) if one.topic == "margin-state"]
-            for _ in range(decisions)
-        ]
+    def told() -> list[str]:
+        return [one.key for one in story.tick(50_000) if one.topic == "margin-state"]
 
-    touched = told(8)
-    assert max(map(len, touched)) == 2
-    assert {name for some in touched for name in some} == set(people)
-    assert touched[-1] == []
+    assert sorted(told()) == people, "all of them were touched"
+    assert [len(told()) for _ in range(3)] == [2, 1, 0]
     story.tick_number += liquidation.SWEEP_MS // 1_000
-    swept = told(4)
+    swept = [told() for _ in range(4)]
     assert [len(some) for some in swept] == [2, 2, 1, 0]
     assert sorted(name for some in swept for name in some) == people

@@ -40,9 +40,8 @@ REMEMBERED = (
 )
 PUBLISH_MS = 1_000
 SWEEP_MS = 600_000
-STATES_AT_ONCE = 250
-"""So many accounts are told where they stand in a decision, and so many of a sweep join those that
-wait: when thousands move at once, their orders must not wait for it."""
+SWEPT_AT_ONCE = 250
+"""So many accounts of a sweep in a decision: all of a large book at once would take minutes."""
 
 
 class Decider:
@@ -177,8 +176,7 @@ class Decider:
 
     def _states(self, touched: Int64s, moved: Int64s) -> list[Output]:
         """Margin states: of accounts whose stage moved now, of touched ones at most once a second
-        on the board's clock, of all in a slow sweep. Of too many those that were last told longest
-        ago; the others wait."""
+        on the board's clock, of all in a slow sweep."""
         book, now_us = self._ledger.book, self._board.clock_us
         accounts = book.accounts
         owner = book.buckets["account"]
@@ -186,8 +184,8 @@ class Decider:
         if now_us - self._swept_us >= SWEEP_MS * US_PER_MS and not len(self._unswept):
             self._swept_us = now_us
             self._unswept = accounts.live_rows()
-        self._waiting.update(self._unswept[:STATES_AT_ONCE].tolist())
-        self._unswept = self._unswept[STATES_AT_ONCE:]
+        self._waiting.update(self._unswept[:SWEPT_AT_ONCE].tolist())
+        self._unswept = self._unswept[SWEPT_AT_ONCE:]
         waiting = np.fromiter(self._waiting, np.int64, len(self._waiting))
         waiting = waiting[accounts.live[waiting]]
         last_us = accounts["published_us"][waiting]
@@ -195,9 +193,6 @@ class Decider:
             waiting[now_us - last_us >= PUBLISH_MS * US_PER_MS], np.unique(owner[moved])
         )
         due = due[~accounts["system"][due] | self._funds(due)]
-        oldest = np.argsort(accounts["published_us"][due], kind="stable")
-        self._waiting.update(due[oldest[STATES_AT_ONCE:]].tolist())
-        due = np.sort(due[oldest[:STATES_AT_ONCE]])
         self._waiting.difference_update(due.tolist())
         return margin_states(self._ledger, self._board, due) if len(due) else []
 

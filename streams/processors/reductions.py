@@ -23,6 +23,7 @@ from streams.state.mark_board import MarkBoard
 SPREAD_TO_MAINTENANCE_PPM = 1_000_000
 """The last step of a liquidation offers the whole maintenance margin for a fill, the first its
 share of that, never beyond bankruptcy: an order on the mark alone finds no taker in a crash."""
+SIZING = Sizing(spread_to_maintenance_ppm=SPREAD_TO_MAINTENANCE_PPM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,6 @@ class Reducer:
         self._ladder = ladder
         self._pace = pace
         self._held = held
-        self._sizing = Sizing(spread_to_maintenance_ppm=SPREAD_TO_MAINTENANCE_PPM)
         self._window = 0
         self._asked_e8 = np.zeros((0, 2), np.int64)
         """By instrument: contracts to be sold and to be bought, asked for in this window."""
@@ -83,7 +83,7 @@ class Reducer:
 
     def fields(self, evaluated: Evaluated, orders: Orders) -> dict[int, list[dict[str, Any]]]:
         """Place of a bucket -> what its records say of each of its orders."""
-        limits, bankruptcies = self._prices(evaluated, orders.row, orders.urgency)
+        limits, bankruptcies = prices_of(evaluated, orders.row, self._board, orders.urgency)
         instruments, names = evaluated.positions.instrument, self._ledger.rules.instruments
         found: dict[int, list[dict[str, Any]]] = {}
         columns = (orders.place, orders.row, orders.side, orders.quantity_e8)
@@ -108,7 +108,7 @@ class Reducer:
         names, positions = self._ledger.rules.instruments, evaluated.positions
         of = [evaluated.positions_of(place) for place in places.tolist()]
         rows = np.concatenate([np.empty(0, np.int64), *of])
-        _, bankruptcies = self._prices(evaluated, rows)
+        _, bankruptcies = prices_of(evaluated, rows, self._board)
         found: dict[int, list[dict[str, Any]]] = {place: [] for place in places.tolist()}
         columns = (positions.bucket, positions.instrument, positions.quantity_e8)
         for place, instrument, quantity, bankruptcy in zip(
@@ -124,22 +124,6 @@ class Reducer:
             )
         return found
 
-    def _prices(
-        self, evaluated: Evaluated, rows: Int64s, urgency: Floats | None = None
-    ) -> tuple[list[int], list[int]]:
-        """Limit and bankruptcy prices of these positions, 0 where there is none."""
-        prices = closing_prices(
-            rows,
-            evaluated.positions,
-            evaluated.position_state,
-            evaluated.state,
-            marks_e8=self._board.mark_e8,
-            rules=evaluated.rules,
-            sizing=self._sizing,
-            urgency=urgency,
-        )
-        return prices.limit_price_e8.tolist(), prices.bankruptcy_price_e8.tolist()
-
     def _depth_e8(self) -> Int64s:
         return np.stack([self._board.bid_depth_e8, self._board.ask_depth_e8], axis=1)
 
@@ -153,7 +137,7 @@ class Reducer:
             step=np.where(portfolio, 0, asked),
             end_health_ppm=self._ladder.end_health_ppm,
             rules=evaluated.rules,
-            sizing=self._sizing,
+            sizing=SIZING,
             averaged=evaluated.averaged(),
             depth_e8=self._depth_e8(),
         )
@@ -175,7 +159,7 @@ class Reducer:
         shares = book_shares(
             evaluated.state.equity_e8[places],
             margins_e8(self._ledger, evaluated, places),
-            closing_cost_e8(notional_e8[places], self._sizing),
+            closing_cost_e8(notional_e8[places], SIZING),
             end_health_ppm=self._ladder.end_health_ppm,
         )
         return reduce_books(
@@ -185,7 +169,7 @@ class Reducer:
             bucket=places,
             step=asked[places],
             rules=evaluated.rules,
-            sizing=self._sizing,
+            sizing=SIZING,
         )
 
     def _granted_e8(self, evaluated: Evaluated, wanted: Reductions) -> Int64s:
@@ -220,3 +204,20 @@ class Reducer:
         cap_e8 = caps_e8(depth_e8, self._pace, held=held, partitions=partitions)
         room_e8: Int64s = np.where(cap_e8 == NO_CAP, NO_CAP, cap_e8 - self._asked_e8)
         return room_e8
+
+
+def prices_of(
+    evaluated: Evaluated, rows: Int64s, board: MarkBoard, urgency: Floats | None = None
+) -> tuple[list[int], list[int]]:
+    """Limit and bankruptcy prices of these positions, 0 where there is none."""
+    prices = closing_prices(
+        rows,
+        evaluated.positions,
+        evaluated.position_state,
+        evaluated.state,
+        marks_e8=board.mark_e8,
+        rules=evaluated.rules,
+        sizing=SIZING,
+        urgency=urgency,
+    )
+    return prices.limit_price_e8.tolist(), prices.bankruptcy_price_e8.tolist()

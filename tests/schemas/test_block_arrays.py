@@ -11,10 +11,10 @@ from schemas.block import Items
 from schemas.block_decode import decode
 from schemas.registry import record_schema
 from schemas.wire import frame
-from tests.reference.avro_reading import read_record, varint
+from tests.reference.avro_reading import varint
 from tests.schemas.generated import block_of
 from tests.schemas.read_back import records_of
-from tests.schemas.twins import check_twins
+from tests.schemas.twins import check_twins, readable
 
 PARAMS = record_schema("risk_params").schema_id
 TIER = varint(5) + varint(-600) + varint(2**60)
@@ -81,15 +81,7 @@ def test_every_byte_of_a_call_replaced_by_telling_ones() -> None:
         for byte in telling
     ]
     decoded = check_twins(values, "margin_call")
-    fields = record_schema("margin_call").fields
-    readable = []
-    for row, value in enumerate(values):
-        try:
-            read_record(fields, value[5:])
-        except ValueError:
-            continue
-        readable.append(row)
-    assert decoded.columns.rows.tolist() == readable
+    assert decoded.columns.rows.tolist() == readable(values, "margin_call")
 
 
 def test_a_call_cut_anywhere_and_one_that_goes_on_in_its_neighbour() -> None:

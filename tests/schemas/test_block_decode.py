@@ -12,7 +12,7 @@ from schemas.registry import record_schema
 from schemas.wire import frame
 from tests.reference.avro_reading import read_record, varint
 from tests.schemas.generated import RECORDS, values_of
-from tests.schemas.twins import check_twins, damaged
+from tests.schemas.twins import check_twins, damaged, readable
 
 FILL: dict[str, Any] = {
     "event_time": 1_700_000_000_000_000, "account_id": "acc-1", "fill_id": "f-1",
@@ -49,15 +49,7 @@ def test_every_byte_of_a_fill_replaced_by_every_other() -> None:
         for byte in range(256)
     ]
     decoded = check_twins(values, "fill")
-    fields = record_schema("fill").fields
-    readable = []
-    for row, value in enumerate(values):
-        try:
-            read_record(fields, value[5:])
-        except ValueError:
-            continue
-        readable.append(row)
-    assert decoded.columns.rows.tolist() == readable
+    assert decoded.columns.rows.tolist() == readable(values, "fill")
 
 
 def test_a_fill_cut_anywhere_beside_a_whole_one() -> None:

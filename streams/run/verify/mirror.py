@@ -5,14 +5,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from risk.liquidation.sizing import Sizing, closing_prices
 from risk.liquidation.stages import Stage
 from schemas.block import Int64s
 from sinks.reading import Row
 from streams.base.settings import Settings
 from streams.processors.fund_view import FundView, fund_views
 from streams.processors.margin import Evaluated, evaluate
-from streams.processors.reductions import SPREAD_TO_MAINTENANCE_PPM
+from streams.processors.reductions import prices_of
 from streams.processors.states import margin_states
 from streams.run.parts import limits
 from streams.run.verify.holdings import Holdings
@@ -133,17 +132,8 @@ class Mirror:
 
     def prices(self, evaluated: Evaluated, rows: Int64s, urgency: float) -> tuple[int, int]:
         """Limit and bankruptcy price of a position, 0 where there is none."""
-        prices = closing_prices(
-            rows,
-            evaluated.positions,
-            evaluated.position_state,
-            evaluated.state,
-            marks_e8=self._board.mark_e8,
-            rules=evaluated.rules,
-            sizing=Sizing(spread_to_maintenance_ppm=SPREAD_TO_MAINTENANCE_PPM),
-            urgency=np.array([urgency]),
-        )
-        return int(prices.limit_price_e8[0]), int(prices.bankruptcy_price_e8[0])
+        limits, bankruptcies = prices_of(evaluated, rows, self._board, np.array([urgency]))
+        return limits[0], bankruptcies[0]
 
     def fund(self, account: str) -> FundView | None:
         """An insurance fund as its own decisions see it."""

@@ -65,7 +65,7 @@ class Settings:
     auction_sealed: str = _setting("no", "yes: bids are awarded at the close, the best first")
     auction_first: str = _setting("no", "yes: a fund sells at once all that it takes over")
     gather_ms: int = _setting(2_000, "ms to wait for all partitions' candidates for deleveraging")
-    map_ms: int = _setting(5_000, "ms of event time between liquidation maps; 0: none are made")
+    map_ms: int = _setting(15_000, "ms of event time between liquidation maps; 0: none are made")
     pace_window_ms: int = _setting(
         1_000, "ms of event time over which liquidation orders are paced"
     )

@@ -16,6 +16,7 @@ from streams.processors.outputs import Output
 from streams.processors.reductions import Orders, Reducer
 from streams.processors.screen import Screen
 from streams.processors.states import margin_states
+from streams.processors.sweep import Sweep
 from streams.processors.takeover import Held, holdings_of, takeover
 from streams.processors.transfers import Cause
 from streams.state.guards import Use, allowed
@@ -39,9 +40,6 @@ REMEMBERED = (
     "step_deadline_us",
 )
 PUBLISH_MS = 1_000
-SWEEP_MS = 600_000
-SWEPT_AT_ONCE = 250
-"""So many accounts of a sweep in a decision: all of a large book at once would take minutes."""
 
 
 class Decider:
@@ -64,9 +62,7 @@ class Decider:
         self._writer = BucketRecords(ledger, board, ladder)
         self._waiting: set[int] = set()
         """Accounts that were touched since their margin state was last published."""
-        self._swept_us = 0
-        self._unswept: Int64s = np.empty(0, np.int64)
-        """Accounts whose turn in the sweep has not come yet."""
+        self._sweep = Sweep(ledger.book)
         self._changed = board.changed
         self._revision = 0
 
@@ -181,11 +177,7 @@ class Decider:
         accounts = book.accounts
         owner = book.buckets["account"]
         self._waiting.update(owner[touched].tolist())
-        if now_us - self._swept_us >= SWEEP_MS * US_PER_MS and not len(self._unswept):
-            self._swept_us = now_us
-            self._unswept = accounts.live_rows()
-        self._waiting.update(self._unswept[:SWEPT_AT_ONCE].tolist())
-        self._unswept = self._unswept[SWEPT_AT_ONCE:]
+        self._waiting.update(self._sweep.due(now_us).tolist())
         waiting = np.fromiter(self._waiting, np.int64, len(self._waiting))
         waiting = waiting[accounts.live[waiting]]
         last_us = accounts["published_us"][waiting]

@@ -5,7 +5,7 @@ A record is the part of one partition; the newest parts of all partitions add up
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,8 +22,22 @@ from streams.state.mark_board import MarkBoard
 
 REPEAT_US = 60_000_000
 """A part that stays as it is comes again after a minute, so that readers may forget older ones."""
+AT_ONCE = 16
+"""Parts that a decision tells: its calls and orders wait for them."""
+BUCKETS_AT_ONCE = 4_000
+"""Buckets that a decision looks at for the map: in a larger book each is counted at the marks of
+its own decision."""
+NOTHING = (0,) * len(SHOCKS_PPM)
 
-Part = dict[str, Any]
+
+class Part(NamedTuple):
+    """What is told of one instrument in one partition; longs and shorts by step."""
+
+    mark_e8: int
+    unmapped_long_e8: int
+    unmapped_short_e8: int
+    long_e8: tuple[int, ...]
+    short_e8: tuple[int, ...]
 
 
 @dataclass(slots=True)
@@ -37,7 +51,8 @@ class Told:
 class LiquidationMaps:
     """Parts that differ from what was told, once in `every_ms`; 0: none.
 
-    Partition k of n speaks k / n of the time after partition 0, so that no turn pays for all.
+    Partition k of n speaks k / n of the time after partition 0, and only a few instruments at a
+    time, so that no turn pays for all.
     """
 
     def __init__(self, ledger: Ledger, board: MarkBoard, every_ms: int) -> None:
@@ -45,6 +60,8 @@ class LiquidationMaps:
         self._board = board
         self._every_us = every_ms * US_PER_MS
         self._slot: dict[int, int] = {}
+        self._telling: dict[int, Iterator[Output | None]] = {}
+        """By partition: what is still to be told of it, as of when it began to be."""
         self._told: dict[int, dict[int, Told]] = {}
         """By partition and instrument; an instrument that nobody holds is told once as empty."""
 
@@ -52,40 +69,51 @@ class LiquidationMaps:
         """The parts to publish now of the partitions that are held."""
         if not self._every_us:
             return []
-        for partition in self._told.keys() - set(held):
-            del self._told[partition], self._slot[partition]
-        outputs: list[Output] = []
+        for partition in self._slot.keys() - set(held):
+            for of in (self._slot, self._told, self._telling):
+                of.pop(partition, None)
         for partition in sorted(held):
             phase_us = partition * self._every_us // self._ledger.partitions
             slot = (self._board.clock_us - phase_us) // self._every_us
-            if self._slot.get(partition, -1) < slot:
+            if self._slot.get(partition, -1) < slot and partition not in self._telling:
                 self._slot[partition] = slot
-                outputs.extend(self._changed(partition))
+                self._telling[partition] = self._changed(partition)
+        outputs: list[Output] = []
+        for partition, telling in list(self._telling.items()):
+            for one in telling:
+                if one is not None:
+                    outputs.append(one)
+                if one is None or len(outputs) == AT_ONCE:
+                    return outputs
+            del self._telling[partition]
         return outputs
 
-    def _changed(self, partition: int) -> Iterator[Output]:
-        now_us, told = self._board.clock_us, self._told.setdefault(partition, {})
-        parts = self._parts(partition)
-        empty = {row: self._part(row) for row in told.keys() - parts.keys()}
-        for row, part in sorted((parts | empty).items()):
+    def _changed(self, partition: int) -> Iterator[Output | None]:
+        """None: that is enough for a decision. What is told of is as of when it begins."""
+        now_us, marks_e8 = self._board.clock_us, self._board.mark_e8.tolist()
+        names, sources = self._ledger.rules.instruments, list(self._board.source)
+        mapped, apart = self._buckets(partition)
+        unmapped = np.stack(self._held(apart), axis=1)
+        steps: dict[int, Int64s] = {}
+        for first in range(0, len(mapped), BUCKETS_AT_ONCE):
+            if first:
+                yield None
+            self._add(steps, mapped[first : first + BUCKETS_AT_ONCE])
+        told = self._told.setdefault(partition, {})
+        held = steps.keys() | set(np.flatnonzero(unmapped.any(axis=1)).tolist())
+        for row in sorted(held | told.keys()):
+            sides = steps[row].tolist() if row in steps else (NOTHING, NOTHING)
+            part = Part(marks_e8[row], *unmapped[row].tolist(), *map(tuple, sides))
             last = told.get(row)
             if last is None or last.part != part or now_us - last.time_us >= REPEAT_US:
-                yield self._output(row, partition, part)
                 told[row] = Told(part, now_us)
-        for row in empty:
+                yield _output(names[row], partition, part, now_us, sources[row])
+        for row in told.keys() - held:
             del told[row]
 
-    def _parts(self, partition: int) -> dict[int, Part]:
-        """By instrument that a margined bucket of the partition holds and that has a mark."""
-        mapped, apart = self._buckets(partition)
-        longs, shorts = self._held(apart)
-        parts = {
-            row: self._part(row, unmapped=(int(longs[row]), int(shorts[row])))
-            for row in np.flatnonzero(longs + shorts).tolist()
-        }
-        if not len(mapped):
-            return parts
-        found = evaluate(self._ledger, self._board, mapped)
+    def _add(self, steps: dict[int, Int64s], buckets: Int64s) -> None:
+        """Add what these buckets come to, long and short [2, S], to the steps by instrument."""
+        found = evaluate(self._ledger, self._board, buckets)
         assert found.market.pricer is not None
         reached = triggers(
             Book(
@@ -104,11 +132,9 @@ class LiquidationMaps:
             found.position_state.notional_e8,
             reached,
         )
-        for place, row in enumerate(made.instrument.tolist()):
-            unmapped = (int(longs[row]), int(shorts[row]))
-            steps = made.long_e8[place].tolist(), made.short_e8[place].tolist()
-            parts[row] = self._part(row, steps, unmapped)
-        return parts
+        sides = np.stack([made.long_e8, made.short_e8], axis=1)
+        for row, more in zip(made.instrument.tolist(), sides, strict=True):
+            steps[row] = np.minimum(steps.get(row, 0) + more, LIMIT_E8)
 
     def _buckets(self, partition: int) -> tuple[Int64s, Int64s]:
         """Rows of the partition's buckets that may be liquidated: by tiers, and otherwise."""
@@ -146,34 +172,23 @@ class LiquidationMaps:
             _sums(plain & (quantity_e8 < 0), instrument, notional_e8, len(board.mark_e8)),
         )
 
-    def _part(
-        self,
-        instrument: int,
-        steps: tuple[list[int], list[int]] | None = None,
-        unmapped: tuple[int, int] = (0, 0),
-    ) -> Part:
-        longs, shorts = steps or ([0] * len(SHOCKS_PPM),) * 2
-        return {
-            "mark_e8": int(self._board.mark_e8[instrument]),
-            "unmapped_long_e8": unmapped[0],
-            "unmapped_short_e8": unmapped[1],
-            "steps": [
-                {"shock_ppm": shock, "long_e8": long, "short_e8": short}
-                for shock, long, short in zip(SHOCKS_PPM.tolist(), longs, shorts, strict=True)
-            ],
-        }
 
-    def _output(self, instrument: int, partition: int, part: Part) -> Output:
-        name, now_us = self._ledger.rules.instruments[instrument], self._board.clock_us
-        about = {"event_time": now_us, "instrument_id": name, "partition": partition}
-        return Output(
-            "liquidation-map",
-            name,
-            about | part,
-            f"{name}/{partition}/{now_us}",
-            self._board.source[instrument],
-            partition,
-        )
+def _output(name: str, partition: int, part: Part, now_us: int, source: str) -> Output:
+    steps = zip(SHOCKS_PPM.tolist(), part.long_e8, part.short_e8, strict=True)
+    values = {
+        "event_time": now_us,
+        "instrument_id": name,
+        "partition": partition,
+        "mark_e8": part.mark_e8,
+        "unmapped_long_e8": part.unmapped_long_e8,
+        "unmapped_short_e8": part.unmapped_short_e8,
+        "steps": [
+            {"shock_ppm": shock, "long_e8": long, "short_e8": short} for shock, long, short in steps
+        ],
+    }
+    return Output(
+        "liquidation-map", name, values, f"{name}/{partition}/{now_us}", source, partition
+    )
 
 
 def _sums(chosen: Bools, instrument: Int64s, notional_e8: Int64s, size: int) -> Int64s:

@@ -9,10 +9,10 @@ from risk.evaluation import Book, Evaluation, Kind, Market, OpenOrders
 from risk.evaluation import evaluate as evaluate_book
 from risk.holdings import Balances, MarginState, Positions, PositionState, Rules
 from risk.liquidation.stages import Stage
-from risk.margin.buckets import order_of
 from schemas.block import Int64s
 from schemas.units import E8
 from streams.state.account_book import CROSS
+from streams.state.chains import Chains
 from streams.state.columns import ColumnTable
 from streams.state.guards import Guard
 from streams.state.ledger import Ledger
@@ -64,16 +64,12 @@ def evaluate(ledger: Ledger, board: MarkBoard, buckets: Int64s) -> Evaluated:
     nothing; the guard of its bucket is STALE, so nothing is decided on what cannot be right.
     """
     book, rules = ledger.book, ledger.rules
-    place = np.full(book.buckets.capacity, -1, np.int64)
-    place[buckets] = np.arange(len(buckets))
     positions, balances = book.positions, book.balances
     prices_e8 = rules.asset_prices(board.mark_e8)
-    open_rows = _rows_of(positions, place, len(buckets), "quantity_e8")
+    open_rows, place = _rows_of(positions, book.held, buckets, "quantity_e8")
     marked = _valued(ledger, board, prices_e8, open_rows)
-    held, unmarked = open_rows[marked], open_rows[~marked]
-    owned = _rows_of(balances, place, len(buckets), "amount_e8")
-    position_bucket = place[positions["bucket"][held]]
-    balance_bucket = place[balances["bucket"][owned]]
+    held, position_bucket, incomplete = open_rows[marked], place[marked], place[~marked]
+    owned, balance_bucket = _rows_of(balances, book.owned, buckets, "amount_e8")
     instruments, assets = positions["instrument"][held], balances["asset"][owned]
     open_positions = Positions(
         bucket=position_bucket,
@@ -84,7 +80,7 @@ def evaluate(ledger: Ledger, board: MarkBoard, buckets: Int64s) -> Evaluated:
     slow_e8 = rules.asset_prices(board.slow_e8)
     in_force = rules.at_prices(prices_e8, slow_e8, ledger.profile)
     owned_balances = Balances(balance_bucket, assets, balances["amount_e8"][owned])
-    orders = _open_orders(ledger, board, prices_e8, place)
+    orders = _open_orders(ledger, board, prices_e8, buckets)
     of_buckets = Book(open_positions, owned_balances, _kinds(ledger, buckets), orders)
     pricer = rules.asset_price_instruments()
     market = Market(board.mark_e8, board.index_e8, board.volatility, board.clock_us, pricer)
@@ -94,7 +90,6 @@ def evaluate(ledger: Ledger, board: MarkBoard, buckets: Int64s) -> Evaluated:
     by_instrument = _guards(ledger, mark_guard)
     by_asset = _asset_guards(ledger, by_instrument)
     by_settlement = by_asset[rules.contracts.settlement]
-    incomplete = place[positions["bucket"][unmarked]]
     guard[incomplete] = Guard.STALE
     _worsen(guard, position_bucket, np.maximum(by_instrument, by_settlement)[instruments])
     _worsen(guard, balance_bucket, by_asset[assets])
@@ -114,12 +109,13 @@ def evaluate(ledger: Ledger, board: MarkBoard, buckets: Int64s) -> Evaluated:
     )
 
 
-def _rows_of(table: ColumnTable[int], place: Int64s, size: int, amount: str) -> Int64s:
-    """Rows of buckets with a place 0..size-1 whose amount is not zero, ascending by place."""
-    rows = np.flatnonzero((place >= 0)[table["bucket"]])
-    rows = rows[table[amount][rows] != 0]  # free rows hold zeros
-    ordered: Int64s = rows[order_of(place[table["bucket"][rows]], size)]
-    return ordered
+def _rows_of(
+    table: ColumnTable[int], chains: Chains, buckets: Int64s, amount: str
+) -> tuple[Int64s, Int64s]:
+    """Rows whose amount is not zero, and the place of the bucket of each: by place, then by row."""
+    rows, place = chains.of(buckets)
+    some = table[amount][rows] != 0
+    return rows[some], place[some]
 
 
 def _worsen(guard: NDArray[np.int8], bucket: Int64s, by_row: NDArray[np.int8]) -> None:
@@ -138,13 +134,13 @@ def _kinds(ledger: Ledger, buckets: Int64s) -> Int64s:
 
 
 def _open_orders(
-    ledger: Ledger, board: MarkBoard, prices_e8: Int64s, place: Int64s
+    ledger: Ledger, board: MarkBoard, prices_e8: Int64s, buckets: Int64s
 ) -> OpenOrders | None:
     """What is open on contracts that have a mark; pairs ask for no margin.
 
     An order worth more than any position may be counts as the largest: nobody could afford that.
     """
-    rules, sums = ledger.rules, ledger.book.open_orders(place)
+    rules, sums = ledger.rules, ledger.book.orders.sums_of(buckets)
     if not len(sums.bucket):
         return None
     mark = board.mark_e8[sums.instrument]

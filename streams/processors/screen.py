@@ -92,15 +92,13 @@ class Screen:
             return np.empty(0, np.int64)
         rules, book = self._ledger.rules, self._ledger.book
         changed = changed | changed[rules.terms.underlying[: len(changed)]]
-        repriced = np.zeros(len(near), np.bool_)
-        positions, balances = book.positions, book.balances
-        rows = np.flatnonzero(near[positions["bucket"]])
-        rows = rows[changed[positions["instrument"][rows]] & positions.live[rows]]
-        repriced[positions["bucket"][rows]] = True
+        buckets = np.flatnonzero(near & book.buckets.live)
+        repriced = np.zeros(len(buckets), np.bool_)
+        rows, place = book.held.of(buckets)
+        repriced[place[changed[book.positions["instrument"][rows]]]] = True
         pricer = rules.asset_price_instruments()
         asset_changed = (pricer >= 0) & changed[np.maximum(pricer, 0)]
         if asset_changed.any():
-            rows = np.flatnonzero(near[balances["bucket"]])
-            rows = rows[asset_changed[balances["asset"][rows]] & balances.live[rows]]
-            repriced[balances["bucket"][rows]] = True
-        return np.flatnonzero(repriced)
+            rows, place = book.owned.of(buckets)
+            repriced[place[asset_changed[book.balances["asset"][rows]]]] = True
+        return buckets[repriced]

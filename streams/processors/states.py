@@ -25,9 +25,7 @@ GUARDS = {int(guard): guard.name for guard in Guard}
 def margin_states(ledger: Ledger, board: MarkBoard, accounts: Int64s) -> list[Output]:
     """The margin-state record of each account (rows of the book), all its buckets in it."""
     book = ledger.book
-    wanted = np.zeros(book.accounts.capacity, np.bool_)
-    wanted[accounts] = True
-    buckets = np.flatnonzero(book.buckets.live & wanted[book.buckets["account"]])
+    buckets = np.sort(book.pools.of(accounts)[0])
     evaluated = evaluate(ledger, board, buckets)
     columns = [accounts, *(book.accounts[name][accounts] for name in ("partition", "quarantined"))]
     records: dict[int, Record] = {}
@@ -49,7 +47,7 @@ def margin_states(ledger: Ledger, board: MarkBoard, accounts: Int64s) -> list[Ou
     _fill_buckets(ledger, evaluated, of)
     _fill_positions(ledger, board, evaluated, of)
     _fill_greeks(ledger, evaluated, of)
-    _fill_balances(ledger, buckets, of)
+    _fill_balances(ledger, evaluated, of)
     book.accounts["published_us"][accounts] = board.clock_us
     return outputs
 
@@ -89,17 +87,10 @@ def _fill_buckets(ledger: Ledger, evaluated: Evaluated, of: Of) -> None:
         )
 
 
-def _fill_balances(ledger: Ledger, buckets: Int64s, of: Of) -> None:
-    balances, assets = ledger.book.balances, ledger.rules.assets
-    place = np.full(ledger.book.buckets.capacity, -1, np.int64)
-    place[buckets] = np.arange(len(buckets))
-    rows = np.flatnonzero(
-        balances.live & (balances["amount_e8"] != 0) & (place[balances["bucket"]] >= 0)
-    )
-    columns = (place[balances["bucket"][rows]], balances["asset"][rows])
-    for at, asset, amount in zip(
-        *(column.tolist() for column in columns), balances["amount_e8"][rows].tolist(), strict=True
-    ):
+def _fill_balances(ledger: Ledger, evaluated: Evaluated, of: Of) -> None:
+    owned, assets = evaluated.book.balances, ledger.rules.assets
+    columns = (owned.bucket.tolist(), owned.asset.tolist(), owned.amount_e8.tolist())
+    for at, asset, amount in zip(*columns, strict=True):
         name, record = of[at]
         record["balances"].append({"bucket": name, "asset": assets[asset], "amount_e8": amount})
 

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from schemas.block import Int64s
+from streams.state.chains import LINKS, Chains
 from streams.state.columns import ColumnTable
-from streams.state.open_orders import OpenOrders, OrderSums
+from streams.state.open_orders import OpenOrders
 
 WITH_IDS = ("collateral", "transfers", "fills")
 """Topics whose records have an id, by which one that comes again is known."""
@@ -40,6 +41,7 @@ class AccountBook:
             published_us=np.int64,
             dirty=np.bool_,
             seal=np.uint64,
+            first_bucket=np.int32,
             **dict.fromkeys(OFFSETS, np.int64),
         )
         self.buckets: ColumnTable[int] = ColumnTable(
@@ -56,13 +58,19 @@ class AccountBook:
             order_number=np.int64,
             order_bankruptcy_e8=np.int64,
             reach=np.float32,
+            first_balance=np.int32,
+            first_position=np.int32,
+            **LINKS,
         )
         self.balances: ColumnTable[int] = ColumnTable(
-            bucket=np.int64, asset=np.int64, amount_e8=np.int64
+            bucket=np.int64, asset=np.int64, amount_e8=np.int64, **LINKS
         )
         self.positions: ColumnTable[int] = ColumnTable(
-            bucket=np.int64, instrument=np.int64, quantity_e8=np.int64, cost_e8=np.int64
+            bucket=np.int64, instrument=np.int64, quantity_e8=np.int64, cost_e8=np.int64, **LINKS
         )
+        self.pools = Chains(self.accounts, "first_bucket", self.buckets, "account")
+        self.owned = Chains(self.buckets, "first_balance", self.balances, "bucket")
+        self.held = Chains(self.buckets, "first_position", self.positions, "bucket")
         self.orders = OpenOrders()
 
     def account_rows(self, ids: Sequence[str], partition: int) -> Int64s:
@@ -89,34 +97,27 @@ class AccountBook:
         rows = self.buckets.rows_of((instruments + 1 << _SHIFT) | accounts)
         self.buckets["account"][rows] = accounts
         self.buckets["instrument"][rows] = instruments
+        self.pools.link(rows, accounts)
         return rows
 
     def balance_rows(self, buckets: Int64s, assets: Int64s) -> Int64s:
         rows = self.balances.rows_of((assets << _SHIFT) | buckets)
         self.balances["bucket"][rows] = buckets
         self.balances["asset"][rows] = assets
+        self.owned.link(rows, buckets)
         return rows
 
     def position_rows(self, buckets: Int64s, instruments: Int64s) -> Int64s:
         rows = self.positions.rows_of((instruments << _SHIFT) | buckets)
         self.positions["bucket"][rows] = buckets
         self.positions["instrument"][rows] = instruments
+        self.held.link(rows, buckets)
         return rows
 
-    def open_orders(self, place: Int64s) -> OrderSums:
-        """What is open in the buckets that have a place (int64 by bucket row, -1: none).
-
-        `bucket` of each sum is that place.
-        """
-        sums = self.orders.sums
-        rows = np.flatnonzero(sums.live & (place[sums["bucket"]] >= 0))
-        return OrderSums(
-            bucket=place[sums["bucket"][rows]],
-            instrument=sums["instrument"][rows],
-            bids_e8=sums["bids_e8"][rows],
-            asks_e8=sums["asks_e8"][rows],
-            count=sums["count"][rows],
-        )
+    def release_positions(self, rows: Int64s) -> None:
+        """Forget distinct positions that have come to nothing."""
+        self.held.unlink(rows, self.positions["bucket"][rows])
+        self.positions.release(rows)
 
     def drop_orders(self, partition: int, instrument: int) -> Int64s:
         """Forget all open orders of an instrument in a partition; returns the buckets touched."""
@@ -156,13 +157,19 @@ class AccountBook:
 
     def drop_partition(self, partition: int) -> None:
         """Forget the accounts of a partition that is someone else's now."""
-        accounts = self.accounts
-        gone = accounts.live & (accounts["partition"] == partition)
+        gone = self.accounts.live & (self.accounts["partition"] == partition)
+        self.clear(np.flatnonzero(gone))
+        self.accounts.release(np.flatnonzero(gone))
+
+    def clear(self, accounts: Int64s) -> None:
+        """Forget all that these accounts have, so that they have no bucket any more."""
+        gone = np.zeros(self.accounts.capacity, np.bool_)
+        gone[accounts] = True
         gone_buckets = self.buckets.live & gone[self.buckets["account"]]
         for table in (self.positions, self.balances, self.orders.table, self.orders.sums):
             table.release(np.flatnonzero(table.live & gone_buckets[table["bucket"]]))
         self.buckets.release(np.flatnonzero(gone_buckets))
-        accounts.release(np.flatnonzero(gone))
+        self.accounts["first_bucket"][accounts] = 0
 
     def digest(self, assets: Sequence[str], instruments: Sequence[str]) -> str:
         """A fingerprint of all ledger entries, whatever the order of rows, blocks or workers.

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from schemas.block import Int64s
 from streams.state.account_book import CROSS, OFFSETS, AccountBook
+from streams.state.chains import Chains
 from streams.state.columns import ColumnTable
 from streams.state.names import Codes, Names
 from streams.state.open_orders import Orders
@@ -60,35 +61,28 @@ class Sealed:
 
 def pack(book: AccountBook, accounts: Int64s, names: Names) -> Sealed:
     """The records of accounts (rows of the book)."""
-    place = np.full(book.accounts.capacity, -1, np.int64)
-    place[accounts] = np.arange(len(accounts))
-    wanted = book.buckets.live & (place[book.buckets["account"]] >= 0)
-    balances = _entries(book.balances, wanted, "amount_e8")
-    positions = _entries(book.positions, wanted, "quantity_e8", "cost_e8")
-    keep = (book.buckets["episode"] != 0) | (book.buckets["breaches"] != 0)
-    keep[book.balances["bucket"][balances]] = True
-    keep[book.positions["bucket"][positions]] = True
-    open_orders = book.orders.table
-    orders = np.flatnonzero(open_orders.live & wanted[open_orders["bucket"]])
-    keep[open_orders["bucket"][orders]] = True
-    buckets = np.flatnonzero(wanted & keep)
-    bucket_owner = place[book.buckets["account"]]
+    buckets, owner = book.pools.of(accounts)
+    balances, of_balance = _entries(book.balances, book.owned, buckets, "amount_e8")
+    positions, of_position = _entries(book.positions, book.held, buckets, "quantity_e8", "cost_e8")
+    orders, of_order = book.orders.of(buckets)
+    keep = (book.buckets["episode"][buckets] != 0) | (book.buckets["breaches"][buckets] != 0)
+    keep[of_balance] = keep[of_position] = keep[of_order] = True
     parts = [
-        Part(BUCKET, buckets, bucket_owner[buckets]),
-        Part(BALANCE, balances, bucket_owner[book.balances["bucket"][balances]]),
-        Part(POSITION, positions, bucket_owner[book.positions["bucket"][positions]]),
-        Part(ORDER, orders, bucket_owner[open_orders["bucket"][orders]]),
+        Part(BUCKET, buckets[keep], owner[keep]),
+        Part(BALANCE, balances, owner[of_balance]),
+        Part(POSITION, positions, owner[of_position]),
+        Part(ORDER, orders, owner[of_order]),
     ]
     counts = [np.bincount(part.owner, minlength=len(accounts)) for part in parts]
     if max((int(count.max(initial=0)) for count in counts[:3]), default=0) > 0xFFFF:
         raise ValueError("an account has more than 65,535 buckets, balances or positions")
-    nth_bucket = np.zeros(book.buckets.capacity, np.int64)
-    nth_bucket[parts[0].rows] = parts[0].nth(counts[0])
+    nth_bucket = np.zeros(len(buckets), np.int64)
+    nth_bucket[keep] = parts[0].nth(counts[0])
     contents = [
         _bucket_words(book, parts[0].rows, names),
-        _entry_words(book, parts[1].rows, nth_bucket, names.assets),
-        _entry_words(book, parts[2].rows, nth_bucket, names.instruments),
-        _order_words(book, parts[3].rows, nth_bucket, names.instruments),
+        _entry_words(book, balances, nth_bucket[of_balance], names.assets),
+        _entry_words(book, positions, nth_bucket[of_position], names.instruments),
+        _order_words(book, orders, nth_bucket[of_order], names.instruments),
     ]
     ordered = book.accounts["orders"][accounts] > 0
     sizes = HEAD + ORDERS_HEAD * ordered
@@ -201,13 +195,15 @@ def _refuse(keys: Sequence[bytes], wrong: NDArray[np.bool_], why: Callable[[int]
         )
 
 
-def _entries(table: ColumnTable[int], wanted: NDArray[np.bool_], *amounts: str) -> Int64s:
-    """Rows of a table in wanted buckets (bool by bucket) that are not zero."""
-    rows: Int64s = np.flatnonzero(table.live & wanted[table["bucket"]])
+def _entries(
+    table: ColumnTable[int], chains: Chains, buckets: Int64s, *amounts: str
+) -> tuple[Int64s, Int64s]:
+    """Rows of a table in these buckets that are not zero, and the place of the bucket of each."""
+    rows, place = chains.of(buckets)
     some = np.zeros(len(rows), np.bool_)
     for amount in amounts:
         some |= table[amount][rows] != 0
-    return rows[some]
+    return rows[some], place[some]
 
 
 def _heads(book: AccountBook, accounts: Int64s, counts: list[Int64s]) -> Int64s:
@@ -257,11 +253,12 @@ def _load_buckets(
     return rows
 
 
-def _order_words(book: AccountBook, rows: Int64s, nth_bucket: Int64s, codes: Codes) -> Int64s:
+def _order_words(book: AccountBook, rows: Int64s, nth: Int64s, codes: Codes) -> Int64s:
+    """`nth` is the place of the bucket of each in the record."""
     table = book.orders.table
     words = np.empty((len(rows), ORDER), np.int64)
     partitions = book.accounts["partition"][table["account"][rows]]
-    words[:, 0] = nth_bucket[table["bucket"][rows]]
+    words[:, 0] = nth
     words[:, 0] |= table["reduce_only"][rows].astype(np.int64) << REDUCE_ONLY
     words[:, 0] |= codes.codes(partitions, table["instrument"][rows]) << 32
     words[:, 1] = table["id_hash"][rows].view(np.int64)
@@ -285,15 +282,15 @@ def _load_orders(
     )
 
 
-def _entry_words(book: AccountBook, rows: Int64s, nth_bucket: Int64s, codes: Codes) -> Int64s:
-    """Of balances where the codes are those of assets, else of positions."""
+def _entry_words(book: AccountBook, rows: Int64s, nth: Int64s, codes: Codes) -> Int64s:
+    """Of balances where the codes are those of assets, else of positions; `nth` as of orders."""
     of_assets = codes.kind == "assets"
     table, what = (book.balances, "asset") if of_assets else (book.positions, "instrument")
     amounts = ("amount_e8",) if of_assets else ("quantity_e8", "cost_e8")
     words = np.empty((len(rows), 1 + len(amounts)), np.int64)
     buckets = table["bucket"][rows]
     partitions = book.accounts["partition"][book.buckets["account"][buckets]]
-    words[:, 0] = nth_bucket[buckets] | codes.codes(partitions, table[what][rows]) << 32
+    words[:, 0] = nth | codes.codes(partitions, table[what][rows]) << 32
     for number, amount in enumerate(amounts, 1):
         words[:, number] = table[amount][rows]
     return words

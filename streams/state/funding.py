@@ -77,9 +77,16 @@ class Funding:
 
     def due(self, clock_us: int) -> list[Int64s]:
         """Pay what is due by the clock in every partition of the book; the buckets touched."""
-        accounts = self._ledger.book.accounts
-        touched = []
-        for partition in np.unique(accounts["partition"][accounts.live]).tolist():
+        late = [
+            partition
+            for partition in range(self._ledger.partitions)
+            if (pending := self._pending.get(partition, self._payments))
+            and pending[0].time_us <= clock_us
+        ]
+        accounts, touched = self._ledger.book.accounts, list[Int64s]()
+        for partition in late:
+            if not (accounts.live & (accounts["partition"] == partition)).any():
+                continue
             for payment in list(self._of(partition)):
                 if payment.time_us > clock_us:
                     break

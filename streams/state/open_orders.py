@@ -90,6 +90,16 @@ class OpenOrders:
         self._release(rows[table["signed_e8"][rows] == 0])
         return np.union1d(before, new.bucket)
 
+    def of(self, buckets: Int64s) -> tuple[Int64s, Int64s]:
+        """Rows of the orders in these distinct buckets, and the place of the bucket of each."""
+        return _among(self.table, buckets)
+
+    def sums_of(self, buckets: Int64s) -> OrderSums:
+        """What is open in these distinct buckets; `bucket` of each sum is a place in them."""
+        rows, place = _among(self.sums, buckets)
+        columns = (self.sums[field.name][rows] for field in fields(OrderSums)[1:])
+        return OrderSums(place, *columns)
+
     def drop(self, rows: Int64s) -> Int64s:
         """Forget the orders in these rows; returns the buckets touched."""
         touched: Int64s = np.unique(self.table["bucket"][rows])
@@ -152,3 +162,17 @@ class OpenOrders:
     def _release(self, rows: Int64s) -> None:
         self.table.release(rows)
         self.sums.release(np.flatnonzero(self.sums.live & (self.sums["count"] == 0)))
+
+
+def _among(table: ColumnTable[int], buckets: Int64s) -> tuple[Int64s, Int64s]:
+    """Rows in these buckets and the place of each: by place, then by row."""
+    rows = table.live_rows()
+    if not len(rows) or not len(buckets):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    ascending, bucket = np.argsort(buckets), table["bucket"][rows]
+    at = np.searchsorted(buckets, bucket, sorter=ascending).clip(max=len(buckets) - 1)
+    place = ascending[at]
+    inside = buckets[place] == bucket
+    rows, place = rows[inside], place[inside]
+    order = np.argsort(place, kind="stable")
+    return rows[order], place[order]

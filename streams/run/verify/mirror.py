@@ -152,9 +152,4 @@ class Mirror:
         """Forget what these accounts hold."""
         book = self._ledger.book
         found = [book.accounts.find(one.account) for one in accounts]
-        gone = np.zeros(book.accounts.capacity, np.bool_)
-        gone[[row for row in found if row is not None]] = True
-        of_buckets = book.buckets.live & gone[book.buckets["account"]]
-        for table in (book.positions, book.balances):
-            table.release(np.flatnonzero(table.live & of_buckets[table["bucket"]]))
-        book.buckets.release(np.flatnonzero(of_buckets))
+        book.clear(np.array([row for row in found if row is not None], np.int64))

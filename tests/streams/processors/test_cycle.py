@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from schemas.units import E8
-from streams.processors import liquidation
+from streams.processors import sweep
 from streams.processors.outputs import Output
 from streams.state.partition_log import Image
 from tests.simulation.driver import WRITTEN_MS
@@ -186,21 +186,24 @@ def test_an_instrument_listed_a_moment_ago_is_not_unknown() -> None:
     assert story.letters() == []
 
 
-def test_margin_states_of_all_are_published_again_a_few_at_a_time(
+def test_margin_states_of_all_are_published_again_spread_over_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(liquidation, "SWEPT_AT_ONCE", 2)
     story = Story()
     people = [f"p-{number}" for number in range(5)]
     for number, name in enumerate(people):
         story.send("collateral", deposit(number, name))
 
-    def told() -> list[str]:
+    def told(later_s: int) -> list[str]:
+        story.tick_number += later_s - 1
         return [one.key for one in story.tick(50_000) if one.topic == "margin-state"]
 
-    assert sorted(told()) == people, "all of them were touched"
-    assert [len(told()) for _ in range(3)] == [2, 1, 0]
-    story.tick_number += liquidation.SWEEP_MS // 1_000
-    swept = [told() for _ in range(4)]
-    assert [len(some) for some in swept] == [2, 2, 1, 0]
-    assert sorted(name for some in swept for name in some) == people
+    assert sorted(told(1)) == people, "all of them were touched"
+    period_s = sweep.PERIOD_MS // 1_000
+    for _ in range(2):
+        swept = [told(period_s // 5) for _ in range(5)]
+        assert [len(some) for some in swept] == [1] * 5
+        assert sorted(name for some in swept for name in some) == people
+        assert told(1) == []
+    monkeypatch.setattr(sweep, "MOST_AT_ONCE", 2)
+    assert [len(told(one)) for one in (3 * period_s, 1, 1, 1)] == [2, 2, 1, 0]

@@ -3,11 +3,22 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 from risk.liquidation.liquidation_map import SHOCKS_PPM
 from schemas.record_codec import decode, encode
 from schemas.units import E8
-from tests.streams.state.exchange import NOW_US, Bench, Record, deposit, fill, instrument, mark
+from streams.processors import liquidation_map as module
+from tests.streams.state.exchange import (
+    NOW_US,
+    Bench,
+    Record,
+    deposit,
+    fill,
+    instrument,
+    mark,
+    risk_params,
+)
 
 SECOND_US = 1_000_000
 
@@ -102,6 +113,37 @@ def test_parts_of_partitions_add_up_and_do_not_fall_into_one_turn() -> None:
         sums[partitions] = np.sum(longs, axis=0).tolist()
     assert sums[1] == sums[4]
     assert max(sums[1]) > 0
+
+
+def test_a_large_book_is_looked_at_in_several_decisions(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, sliced = Maps(), Maps()
+    for bench in (whole, sliced):
+        for number in range(20):
+            leveraged(bench, f"account-{number}", quantity_e8=(number % 7 + 1) * E8 // 2)
+        bench.at(0)
+    (told,) = whole.at(5, 49_000)
+    monkeypatch.setattr(module, "BUCKETS_AT_ONCE", 7)
+    assert sliced.at(5, 49_000) == sliced.at(6, 49_000) == []
+    assert sliced.at(7, 49_000) == [told]
+
+
+def test_a_part_is_told_as_of_its_time_however_many_turns_it_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", 2)
+    bench = Maps()
+    names = [f"N{number}-PERP" for number in range(5)]
+    for number, name in enumerate(names):
+        bench.send("instruments", instrument(name, "LINEAR_PERP", f"N{number}", "USDT"))
+        bench.send("risk-params", risk_params(name))
+        bench.at(0, 1_000, name)
+        leveraged(bench, instrument_id=name)
+    turns = [bench.at(5 + second, 1_100, names[second]) for second in range(4)]
+    assert [len(turn) for turn in turns] == [2, 2, 1, 0]
+    parts = [part for turn in turns for part in turn]
+    assert [part["instrument_id"] for part in parts] == names
+    assert {part["event_time"] for part in parts} == {NOW_US + 5 * SECOND_US}
+    assert [part["mark_e8"] // E8 for part in parts] == [1_100, 1_000, 1_000, 1_000, 1_000]
 
 
 def test_portfolios_and_buckets_with_options_are_told_beside_the_steps() -> None:

@@ -26,9 +26,7 @@ def open_orders_of(cycle: Cycle, partition: int | None = None) -> tuple[Open, Su
             bool(table["reduce_only"][row]),
         )  # fmt: skip
     buckets = np.flatnonzero(chosen)
-    at = np.full(book.buckets.capacity, -1, np.int64)
-    at[buckets] = np.arange(len(buckets))
-    told = book.open_orders(at)
+    told = book.orders.sums_of(buckets)
     columns = (told.bucket, told.instrument, told.bids_e8, told.asks_e8, told.count)
     sums = {
         (*place(int(buckets[bucket])), listed[instrument]): (bids_e8, asks_e8, count)

@@ -235,10 +235,8 @@ def test_only_the_buckets_asked_for_are_told() -> None:
     bench = Bench()
     bench.send("orders", order(1), order(2, "bob", side="SELL"), order(3, "bob"))
     book = bench.cycle.ledger.book
-    place = np.full(book.buckets.capacity, -1, np.int64)
     bob = book.bucket_rows(np.array([book.accounts.find("bob")]), np.array([-1]))
-    place[bob] = 0
-    told = book.open_orders(place)
+    told = book.orders.sums_of(bob)
     columns = (told.bucket, told.instrument, told.bids_e8, told.asks_e8, told.count)
     assert [column.tolist() for column in columns] == [[0], [0], [E8], [E8], [2]]
 

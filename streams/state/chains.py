@@ -1,0 +1,88 @@
+"""What belongs to whom: the rows of a table that a row of another owns, without a look at all."""
+
+from typing import Any
+
+import numpy as np
+
+from risk.margin.buckets import order_of
+from schemas.block import Int64s
+from streams.state.columns import ColumnTable
+
+NEXT, PREVIOUS = "next", "previous"
+LINKS = {NEXT: np.int32, PREVIOUS: np.int32}
+"""Columns of the rows, row + 1 of each neighbour; 0: none. Released rows hold zeros again."""
+MANY = 8
+"""Of the rows that owners take, one in so many asked for, and to look at all is faster."""
+
+
+class Chains:
+    """Each owner's column `first` holds the row + 1 of the first of its chain."""
+
+    def __init__(
+        self, owners: ColumnTable[Any], first: str, rows: ColumnTable[int], owner: str
+    ) -> None:
+        """`owner` is the column of the rows that names whose each is."""
+        self._owners = owners
+        self._first = first
+        self._rows = rows
+        self._owner = owner
+
+    def link(self, rows: Int64s, owners: Int64s) -> None:
+        """Put the rows that are in no chain yet into those of their owners; rows may repeat."""
+        first = self._owners[self._first]
+        new = np.flatnonzero((self._rows[PREVIOUS][rows] == 0) & (first[owners] != rows + 1))
+        if not len(new):
+            return
+        rows, where = np.unique(rows[new], return_index=True)
+        owners = owners[new][where]
+        order = np.argsort(owners, kind="stable")
+        rows, owners = rows[order], owners[order]
+        begins = np.r_[True, owners[1:] != owners[:-1]]
+        ends = np.r_[begins[1:], True]
+        behind = first[owners[ends]]
+        after = np.r_[rows[1:], 0] + 1
+        after[ends] = behind
+        self._rows[NEXT][rows] = after
+        self._rows[PREVIOUS][rows[~begins]] = rows[:-1][~ends[:-1]] + 1
+        linked = behind > 0
+        self._rows[PREVIOUS][behind[linked] - 1] = rows[ends][linked] + 1
+        first[owners[begins]] = rows[begins] + 1
+
+    def unlink(self, rows: Int64s, owners: Int64s) -> None:
+        """Take distinct rows out of the chains of their owners, before they are released."""
+        first, after, before = self._owners[self._first], self._rows[NEXT], self._rows[PREVIOUS]
+        for row, owner in zip(rows.tolist(), owners.tolist(), strict=True):
+            if before[row]:
+                after[before[row] - 1] = after[row]
+            else:
+                first[owner] = after[row]
+            if after[row]:
+                before[after[row] - 1] = before[row]
+            after[row] = before[row] = 0
+
+    def of(self, owners: Int64s) -> tuple[Int64s, Int64s]:
+        """The rows of these distinct owners, and the place in `owners` of whose each is: by place,
+        then by row."""
+        if len(owners) > self._owners.capacity // MANY:
+            return self._among_all(owners)
+        at, place = self._owners[self._first][owners].astype(np.int64), np.arange(len(owners))
+        found, places = [], []
+        while len(some := np.flatnonzero(at)):
+            at, place = at[some] - 1, place[some]
+            found.append(at)
+            places.append(place)
+            at = self._rows[NEXT][at].astype(np.int64)
+        if not found:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        rows, place = np.concatenate(found), np.concatenate(places)
+        order = np.lexsort((rows, place))
+        return rows[order], place[order]
+
+    def _among_all(self, owners: Int64s) -> tuple[Int64s, Int64s]:
+        """The same, by a look at every row."""
+        place = np.full(self._owners.capacity, -1, np.int64)
+        place[owners] = np.arange(len(owners))
+        owner = self._rows[self._owner]
+        rows = np.flatnonzero((place >= 0)[owner] & self._rows.live)
+        rows = rows[order_of(place[owner[rows]], len(owners))]
+        return rows, place[owner[rows]]

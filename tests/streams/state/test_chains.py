@@ -1,0 +1,59 @@
+"""Chains of owned rows: whatever comes and goes, they tell what a look at all rows would."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.state.account_book import AccountBook
+
+BUCKETS = 40
+changes = st.lists(
+    st.tuples(st.booleans(), st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5)), max_size=8)),
+    max_size=12,
+)
+
+
+@given(changes, st.permutations(range(BUCKETS)), st.integers(0, BUCKETS))
+@settings(deadline=None)
+def test_chains_tell_what_a_look_at_all_rows_tells(
+    steps: list[tuple[bool, list[tuple[int, int]]]], owners: list[int], many: int
+) -> None:
+    book = AccountBook()
+    accounts = book.account_rows([f"a-{number}" for number in range(10)], 0)
+    book.bucket_rows(np.tile(accounts, 4), np.repeat(np.arange(-1, 3), 10))
+    held: set[tuple[int, int]] = set()
+    for comes, pairs in steps:
+        buckets, instruments = np.array(pairs, np.int64).reshape(-1, 2).T
+        if comes:
+            book.position_rows(buckets, instruments)
+            held |= set(pairs)
+        elif gone := sorted(held & set(pairs)):
+            buckets, instruments = np.array(gone).T
+            book.release_positions(book.position_rows(buckets, instruments))
+            held -= set(gone)
+    asked = np.array(owners[:many], np.int64)
+    rows, place = book.held.of(asked)
+    told = list(
+        zip(asked[place].tolist(), book.positions["instrument"][rows].tolist(), strict=True)
+    )
+    assert sorted(told) == sorted(pair for pair in held if pair[0] in owners[:many])
+    for of in (book.held, book.pools):
+        with_a_look = of._among_all(asked[asked < 10])
+        assert list(map(list, of.of(asked[asked < 10]))) == list(map(list, with_a_look))
+
+
+def test_a_partition_that_goes_leaves_nothing_in_any_chain() -> None:
+    book = AccountBook()
+    for partition in (0, 1):
+        accounts = book.account_rows([f"{partition}-{number}" for number in range(3)], partition)
+        buckets = book.bucket_rows(accounts, np.full(3, -1))
+        book.position_rows(np.tile(buckets, 2), np.repeat([0, 1], 3))
+        book.balance_rows(buckets, np.zeros(3, np.int64))
+    book.drop_partition(0)
+    again = book.account_rows(["0-0", "new"], 0)
+    assert [len(one) for one in book.pools.of(again)] == [0, 0]
+    buckets = book.bucket_rows(again, np.array([-1, -1]))
+    assert [len(of.of(buckets)[0]) for of in (book.held, book.owned)] == [0, 0]
+    left = book.account_rows(["1-1"], 1)
+    bucket, _ = book.pools.of(left)
+    assert [len(of.of(bucket)[0]) for of in (book.held, book.owned)] == [2, 1]

@@ -41,8 +41,9 @@ TARGETS = {1_000: 5_000.0, 10_000: 5_000.0, 100_000: 5_000.0, 1_000_000: 2_000.0
 """Accounts -> ticks a second of the first step of ours, the one whose quantiles are told."""
 FIRST_S, MORE_S = 20.0, 5.0
 LOOP_RATES = (10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0)
-ROUNDS_S = (0.0, 1.0, 2.0, 5.0)
-"""After a step, all prices are told again at these times: a decision may wait to be confirmed."""
+ROUND_S, ROUNDS = 1.0, 2
+"""After a step, all prices are told again every so often, and so many times at least: a decision
+may wait to be confirmed, and who fell behind conflates what it has not read."""
 Say = Callable[[str], None]
 
 
@@ -181,12 +182,12 @@ class Probe:
 
     def _settle(self, drop: float) -> None:
         """All prices at this drop, until all that break at it are liquidated, and nobody else."""
-        expected, began_s, rounds = self._people.broken(drop), time.monotonic(), list(ROUNDS_S)
-        while not expected <= self._ears.accounts("CANCEL_ORDERS") or len(rounds) > 2:
+        expected, began_s, told = self._people.broken(drop), time.monotonic(), 0
+        while not expected <= self._ears.accounts("CANCEL_ORDERS") or told < ROUNDS:
             waited_s = time.monotonic() - began_s
-            if rounds and waited_s >= rounds[0]:
+            if waited_s >= told * ROUND_S:
                 self._ticker.all_at(drop)
-                rounds.pop(0)
+                told += 1
             if waited_s > PATIENCE_S:
                 break
             self._ears.listen(0.02)

@@ -72,6 +72,8 @@ class AccountBook:
         self.owned = Chains(self.buckets, "first_balance", self.balances, "bucket")
         self.held = Chains(self.buckets, "first_position", self.positions, "bucket")
         self.orders = OpenOrders()
+        self._slices: dict[tuple[str, int], int] = {}
+        """Buckets of system accounts' slices that were asked for, by name and partition."""
 
     def account_rows(self, ids: Sequence[str], partition: int) -> Int64s:
         """Rows of accounts of one partition, one an id, to be written to; opened where new."""
@@ -94,24 +96,30 @@ class AccountBook:
 
     def bucket_rows(self, accounts: Int64s, instruments: Int64s) -> Int64s:
         """Rows of buckets; `instruments` is CROSS for the pool, else the isolated instrument."""
+        before = len(self.buckets)
         rows = self.buckets.rows_of((instruments + 1 << _SHIFT) | accounts)
-        self.buckets["account"][rows] = accounts
-        self.buckets["instrument"][rows] = instruments
-        self.pools.link(rows, accounts)
+        if len(self.buckets) > before:
+            self.buckets["account"][rows] = accounts
+            self.buckets["instrument"][rows] = instruments
+            self.pools.link(rows, accounts)
         return rows
 
     def balance_rows(self, buckets: Int64s, assets: Int64s) -> Int64s:
+        before = len(self.balances)
         rows = self.balances.rows_of((assets << _SHIFT) | buckets)
-        self.balances["bucket"][rows] = buckets
-        self.balances["asset"][rows] = assets
-        self.owned.link(rows, buckets)
+        if len(self.balances) > before:
+            self.balances["bucket"][rows] = buckets
+            self.balances["asset"][rows] = assets
+            self.owned.link(rows, buckets)
         return rows
 
     def position_rows(self, buckets: Int64s, instruments: Int64s) -> Int64s:
+        before = len(self.positions)
         rows = self.positions.rows_of((instruments << _SHIFT) | buckets)
-        self.positions["bucket"][rows] = buckets
-        self.positions["instrument"][rows] = instruments
-        self.held.link(rows, buckets)
+        if len(self.positions) > before:
+            self.positions["bucket"][rows] = buckets
+            self.positions["instrument"][rows] = instruments
+            self.held.link(rows, buckets)
         return rows
 
     def release_positions(self, rows: Int64s) -> None:
@@ -129,9 +137,14 @@ class AccountBook:
         return touched
 
     def system_bucket(self, name: str, partition: int) -> int:
-        """The cross bucket of a system account's slice in a partition."""
-        account = self.account_rows([f"{name}#{partition}"], partition)
-        return int(self.bucket_rows(account, np.array([CROSS], np.int64))[0])
+        """The cross bucket of a system account's slice in a partition, to be written to."""
+        bucket = self._slices.get((name, partition))
+        if bucket is None:
+            account = self.account_rows([f"{name}#{partition}"], partition)
+            bucket = int(self.bucket_rows(account, np.array([CROSS], np.int64))[0])
+            self._slices[name, partition] = bucket
+        self.accounts["dirty"][self.buckets["account"][bucket]] = True
+        return bucket
 
     def post(self, buckets: Int64s, assets: Int64s, amounts_e8: Int64s) -> None:
         """Add amounts to balances; rows may repeat."""
@@ -170,6 +183,7 @@ class AccountBook:
             table.release(np.flatnonzero(table.live & gone_buckets[table["bucket"]]))
         self.buckets.release(np.flatnonzero(gone_buckets))
         self.accounts["first_bucket"][accounts] = 0
+        self._slices.clear()
 
     def digest(self, assets: Sequence[str], instruments: Sequence[str]) -> str:
         """A fingerprint of all ledger entries, whatever the order of rows, blocks or workers.

@@ -65,12 +65,11 @@ def _settle(book: AccountBook, rules: Rules, partition: int, swept: tuple[Int64s
     instruments = book.positions["instrument"][rows]
     assets = rules.contracts.settlement[instruments]
     book.post(book.positions["bucket"][rows], assets, -cost_e8)
-    for instrument in np.unique(instruments).tolist():
-        total = int(cost_e8[instruments == instrument].sum())
-        bucket = np.array(
-            [book.system_bucket(f"@settlement:{rules.instruments[instrument]}", partition)]
-        )
-        number = np.array([instrument])
-        book.post(bucket, rules.contracts.settlement[number], np.array([total], np.int64))
-        row = book.position_rows(bucket, number)
-        book.positions["cost_e8"][row] += total
+    distinct, place = np.unique(instruments, return_inverse=True)
+    totals = np.zeros(len(distinct), np.int64)
+    np.add.at(totals, place, cost_e8)
+    names = [rules.instruments[instrument] for instrument in distinct.tolist()]
+    buckets = np.array([book.system_bucket(f"@settlement:{name}", partition) for name in names])
+    book.post(buckets, rules.contracts.settlement[distinct], totals)
+    rows = book.position_rows(buckets, distinct)  # may put longer columns in place
+    book.positions["cost_e8"][rows] += totals

@@ -1,6 +1,7 @@
 """The rows of each block beside the CRC that was written with it: is a value another one now?"""
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,14 @@ GROUP BY topic_id, partition, first_offset, last_offset
 ORDER BY partition, first_offset
 """
 REFUSED_SQL = """
-SELECT offset, hex(key) AS key, key IS NULL AS no_key, hex(value) AS value,
+SELECT partition, offset, hex(key) AS key, key IS NULL AS no_key, hex(value) AS value,
     value IS NULL AS no_value
-FROM sink_refused WHERE topic = {topic:String} AND partition = {partition:UInt16}
-    AND offset BETWEEN {first:UInt64} AND {last:UInt64}
+FROM sink_refused WHERE topic = {topic:String}
 """
+AT_ONCE = 20_000
+"""So many records are read at a time: blocks may be small, and a question has its price."""
+Place = tuple[int, int]
+"""Partition and offset."""
 Bytes = tuple[bytes | None, bytes | None]
 
 
@@ -39,35 +43,66 @@ def changed(store: Store, topic: str) -> list[Finding]:
     """
     if topic in NOT_KEYED:
         return []
-    found, alike = [], 0
-    for block in store.query(BLOCKS_SQL, {"topic": topic}):
-        partition, first, last = (
-            int(block[name]) for name in ("partition", "first_offset", "last_offset")
-        )
-        span = {"topic": topic, "partition": partition, "first": first, "last": last}
-        here = _bytes(store, topic, span)
-        if len(here) != int(block["records"]):
-            continue
-        if _crc(topic, partition, here) == int(block["crc"]):
-            alike += 1
-            continue
-        sentence = f"one of its {len(here)} rows or more are not as they were stored"
-        found.append(
-            Finding("changed", topic, str(block["topic_id"]), partition, first, last, sentence)
-        )
+    found, alike, refused = [], 0, _refused(store, topic)
+    for blocks in _together(store.query(BLOCKS_SQL, {"topic": topic})):
+        here = _bytes(store, topic, blocks, refused)
+        offsets = sorted(here)
+        for block in blocks:
+            first, last = int(block["first_offset"]), int(block["last_offset"])
+            mine = offsets[bisect_left(offsets, first) : bisect_right(offsets, last)]
+            if len(mine) != int(block["records"]):
+                continue
+            partition = int(block["partition"])
+            if _crc(topic, partition, {one: here[one] for one in mine}) == int(block["crc"]):
+                alike += 1
+                continue
+            sentence = f"one of its {len(mine)} rows or more are not as they were stored"
+            found.append(
+                Finding("changed", topic, str(block["topic_id"]), partition, first, last, sentence)
+            )
     return found if alike or len(found) == 1 or BY_NAME[topic].sharing == "output" else []
 
 
-def _bytes(store: Store, topic: str, span: Mapping[str, Any]) -> dict[int, Bytes]:
-    """Key and value of each record of a block, by offset."""
+def _together(blocks: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """Blocks that follow each other in a partition, as many as are read at once."""
+    run: list[Mapping[str, Any]] = []
+    records = 0
+    for block in blocks:
+        if run and (block["partition"] != run[-1]["partition"] or records >= AT_ONCE):
+            yield run
+            run, records = [], 0
+        run.append(block)
+        records += int(block["records"])
+    if run:
+        yield run
+
+
+def _refused(store: Store, topic: str) -> dict[Place, Bytes]:
+    """Key and value of each record that the sink could not put into the table."""
+    return {
+        (int(row["partition"]), int(row["offset"])): (
+            None if row["no_key"] else bytes.fromhex(row["key"]),
+            None if row["no_value"] else bytes.fromhex(row["value"]),
+        )
+        for row in store.query(REFUSED_SQL, {"topic": topic})
+    }
+
+
+def _bytes(
+    store: Store, topic: str, blocks: Sequence[Mapping[str, Any]], refused: Mapping[Place, Bytes]
+) -> dict[int, Bytes]:
+    """Key and value of each record of blocks of one partition, by offset."""
+    partition = int(blocks[0]["partition"])
+    first = min(int(block["first_offset"]) for block in blocks)
+    last = max(int(block["last_offset"]) for block in blocks)
     where = "_partition = {partition:UInt16} AND _offset BETWEEN {first:UInt64} AND {last:UInt64}"
+    span = {"partition": partition, "first": first, "last": last}
     here = {
         row.offset: _written(topic, row) for row in rows(store, topic, where=where, parameters=span)
     }
-    for row in store.query(REFUSED_SQL, span):
-        key = None if row["no_key"] else bytes.fromhex(row["key"])
-        value = None if row["no_value"] else bytes.fromhex(row["value"])
-        here[int(row["offset"])] = (key, value)
+    for (place, offset), record in refused.items():
+        if place == partition and first <= offset <= last:
+            here[offset] = record
     return here
 
 

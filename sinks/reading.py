@@ -8,8 +8,9 @@ from schemas.topics import BY_NAME
 from sinks.clickhouse import table_name
 from sinks.columns import RecordColumn, record_columns
 from sinks.store import Store
-from sinks.verifier import BLOCKS_SQL
+from sinks.verifier import BLOCKS_SQL, gone_until
 
+US_PER_S = 1_000_000
 WHOLE_SQL = f"""
 SELECT partition, sum(records) AS records FROM ({BLOCKS_SQL}) WHERE NOT pending GROUP BY partition
 """
@@ -17,6 +18,8 @@ STORED_SQL = """SELECT _partition AS partition, uniqExact(_offset) AS records FR
 GROUP BY partition"""
 REFUSED_SQL = """SELECT partition, uniqExact(offset) AS records FROM sink_refused
 WHERE topic = {topic:String} GROUP BY partition"""
+PAGE_ROWS = 100_000
+"""A server may refuse larger answers; this is far below what the door of `plimsoll up` allows."""
 GENERATIONS_SQL = "SELECT DISTINCT topic_id FROM ingest_blocks WHERE topic = {topic:String}"
 
 
@@ -32,30 +35,70 @@ class Row(NamedTuple):
     record: dict[str, Any]
 
 
+class Gone(NamedTuple):
+    """Records of a partition that are no longer in the history."""
+
+    topic: str
+    partition: int
+    fewer: int
+    records: int
+    until_us: int | None
+    """Event time before which all of the topic's are that are gone; None: not known."""
+
+    def __str__(self) -> str:
+        place = f"{self.topic}/{self.partition}"
+        return f"{self.fewer} of {self.records} records of {place} are no longer in the history"
+
+
 def rows(
     store: Store,
     topic: str,
     *,
     where: str = "1",
     parameters: Mapping[str, Any] | None = None,
-    order: str = "_partition, _offset",
+    order: str | None = None,
 ) -> Iterator[Row]:
-    """The records of a topic for which a condition on its table holds, each once."""
+    """The records of a topic for which a condition on its table holds, each once.
+
+    They come by partition and offset, a page at a time; in another `order` all at once.
+    """
+    if order is not None:
+        yield from _page(store, topic, f"{where} ORDER BY {order}", parameters)
+        return
+    behind: tuple[int, int] | None = None
+    while True:
+        on = "" if behind is None else f" AND (_partition, _offset) > {behind}"
+        page = _page(
+            store, topic, f"({where}){on} ORDER BY _partition, _offset", parameters, PAGE_ROWS
+        )
+        yield from page
+        if len(page) < PAGE_ROWS:
+            return
+        behind = page[-1][:2]
+
+
+def _page(
+    store: Store,
+    topic: str,
+    where: str,
+    parameters: Mapping[str, Any] | None,
+    most: int | None = None,
+) -> list[Row]:
     columns = record_columns(BY_NAME[topic].record)
     chosen = ", ".join(f"{_exact(one)} AS c{number}" for number, one in enumerate(columns))
     sql = f"""SELECT {chosen}, _partition AS at_partition, _offset AS at_offset
-        FROM {table_name(topic)} AS t WHERE {where}
-        ORDER BY {order} LIMIT 1 BY at_partition, at_offset"""
-    for row in store.query(sql, parameters):
-        values = list(row.values())
-        yield Row(values[-2], values[-1], _record(columns, values))
+        FROM {table_name(topic)} AS t WHERE {where} LIMIT 1 BY at_partition, at_offset"""
+    sql += "" if most is None else f" LIMIT {most}"
+    found = (list(row.values()) for row in store.query(sql, parameters))
+    return [Row(values[-2], values[-1], _record(columns, values)) for values in found]
 
 
-def require_whole(store: Store, topics: Sequence[str]) -> None:
-    """IncompleteHistoryError where a table has fewer rows than its topic had records.
+def gone(store: Store, topics: Sequence[str]) -> list[Gone]:
+    """What tables have fewer of than their topics had: rows go where they are kept for some days.
 
-    Rows go where tables are kept for some days only: what followed from them is then not known.
+    IncompleteHistoryError for a topic that was deleted and made again.
     """
+    found = []
     for topic in topics:
         made = store.query(GENERATIONS_SQL, {"topic": topic})
         if len(made) > 1:
@@ -63,16 +106,16 @@ def require_whole(store: Store, topics: Sequence[str]) -> None:
                 f"topic {topic} was deleted and made again {len(made) - 1} times: which of its "
                 "records were applied when is not known"
             )
+        expected = _counts(store, WHOLE_SQL, topic)  # first: rows may still be arriving
         stored = _counts(store, STORED_SQL.format(table=table_name(topic)))
         refused = _counts(store, REFUSED_SQL, topic)
-        expected = _counts(store, WHOLE_SQL, topic)
         for partition, records in sorted(expected.items()):
-            gone = records - stored.get(partition, 0) - refused.get(partition, 0)
-            if gone > 0:
-                raise IncompleteHistoryError(
-                    f"{gone} of {records} records of {topic}/{partition} are no longer in the "
-                    "history, so what followed from them cannot be recomputed"
-                )
+            fewer = records - stored.get(partition, 0) - refused.get(partition, 0)
+            if fewer > 0:
+                until = gone_until(store, topic)
+                until_us = None if until is None else round(until.timestamp() * US_PER_S)
+                found.append(Gone(topic, partition, fewer, records, until_us))
+    return found
 
 
 def _counts(store: Store, sql: str, topic: str = "") -> dict[int, int]:

@@ -158,6 +158,22 @@ def expired(store: Store) -> list[str]:
     return told
 
 
+def gone_until(store: Store, topic: str) -> datetime | None:
+    """A time before which all rows of a topic's table are that are gone; None: not known.
+
+    Rows that went for their age were older than the table's rows are kept, others at most as late
+    as the newest of their block.
+    """
+    table = table_name(topic)
+    limit, until = cutoffs(store).get(table), []
+    for _, row in _rows(store, COUNTS_SQL.replace("{table}", table), topic, 0):
+        if int(row["offsets"]) < int(row["records"]):
+            newest = row["newest"]
+            aged = _went_for_age(row, limit)
+            until.append(min(limit, newest or limit) if limit and aged else newest)
+    return max(until) if until and None not in until else None
+
+
 def finding(kind: Kind, where: TopicPartition, row: Mapping[str, Any], sentence: str) -> Finding:
     """A finding about the block that a row of a query names."""
     first, last = int(row["first_offset"]), int(row["last_offset"])

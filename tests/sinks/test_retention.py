@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from sinks.clickhouse import Delivery, deliver
 from sinks.schema import create_tables
 from sinks.store import Store
-from sinks.verifier import check, expired
+from sinks.verifier import check, expired, gone_until
 from sinks.watermarks import Watermarks
 from streams.run.cli import main
 from tests.sinks.samples import block_of, edge_records
@@ -54,6 +54,21 @@ def test_rows_gone_for_their_age_are_told_as_that(store: Store) -> None:
     assert offsets(store) == [6, 7, 8]
     assert found(store) == []
     assert told(store) == ["fills: 6 rows of 2 blocks"]
+
+
+def test_what_went_was_all_before_a_time(store: Store) -> None:
+    put(store, 0, [500.0, 499.0])
+    put(store, 2, [1.0])
+    assert gone_until(store, "fills") is None
+    let_go(store, 30)
+    until = gone_until(store, "fills")
+    assert until is not None
+    assert round((time.time() - until.timestamp()) / 86_400) == 499
+    put(store, 3, [400.0, 20.0])
+    store.create("ALTER TABLE fills DELETE WHERE _offset = 3 SETTINGS mutations_sync = 2")
+    until = gone_until(store, "fills")
+    assert until is not None
+    assert round((time.time() - until.timestamp()) / 86_400) == 30
 
 
 def test_a_gap_among_rows_that_may_not_go_yet_is_told(store: Store) -> None:

@@ -9,16 +9,14 @@ from streams.base.settings import Settings
 from streams.run.parts import limits
 from streams.run.verify.folding import Account
 from streams.run.verify.holdings import Holdings, Input
-from streams.run.verify.inputs import read_accounts, read_common
+from streams.run.verify.inputs import read_accounts, read_common, read_orders
 from streams.run.verify.mirror import RULES, Held, Mirror
 from streams.run.verify.partition import holdings_of
-from streams.run.verify.ticks import Ticks
+from streams.run.verify.ticks import BACK_US, Ticks
 
-BACK_US = 3_600_000_000
-"""So far back prices are read: averages of theirs have forgotten what was before."""
 HOME_SQL = " UNION ALL ".join(
     f"(SELECT _partition AS home FROM {table} WHERE account_id = {{account:String}} LIMIT 1)"
-    for table in ("margin_state", "collateral", "fills", "transfers")
+    for table in ("margin_state", "collateral", "fills", "transfers", "orders")
 )
 SPAN_SQL = """SELECT toUnixTimestamp64Micro(min(event_time)) AS first,
     toUnixTimestamp64Micro(max(event_time)) AS last, count() AS rows FROM prices"""
@@ -72,7 +70,9 @@ def account_at(store: Store, name: str, time_us: int, settings: Settings) -> Acc
     cuts = mirror.ticks.latest(time_us)
     mirror.marks(cuts, time_us)
     buckets = last.record["buckets"] if last else []
-    mirror.put([Held(name, account.holdings_of(node), buckets)])
+    orders = read_orders(store, partition, common, time_us, name)
+    opened = orders.open(name, orders.latest(time_us), node.book.settled)
+    mirror.put([Held(name, account.holdings_of(node), buckets, opened)])
     state = mirror.states([name])[name]
     state["quarantined"] = bool(last and last.record["quarantined"])
     names = {one["instrument_id"] for one in state["positions"]}
@@ -132,7 +132,7 @@ def _prices(store: Store, time_us: int) -> Iterator[Row]:
     """The last tick of each instrument before the last hour, and all of that hour."""
     span = {"until": time_us, "since": time_us - BACK_US}
     yield from sorted(
-        rows(store, "prices", parameters=span, order="_partition, _offset",
+        rows(store, "prices", parameters=span,
              where="(_partition, _offset) IN (SELECT _partition, argMax(_offset, _offset) "
              "FROM prices WHERE event_time < fromUnixTimestamp64Micro({since:Int64}, 'UTC') "
              "GROUP BY _partition, instrument_id)"),

@@ -15,6 +15,8 @@ from streams.run.verify.source import history_options, open_history
 US_PER_S = 1_000_000
 ALWAYS_US = 1 << 53
 """Later than any record: the year 2255."""
+RECENT_S = 10
+"""A sink that keeps up has stored everything that was written so long ago."""
 
 
 @click.command()
@@ -49,7 +51,7 @@ def verify(
     with open_history(dsn, data) as store, console.status("reading") as status:
         verifier = Verifier(
             store, settings, _microseconds(start, 0), _microseconds(end, ALWAYS_US),
-            status.update,
+            status.update, recent_s=RECENT_S if data is None and end is None else 0,
         )  # fmt: skip
         try:
             report = verifier.run()

@@ -46,8 +46,8 @@ class Account:
     def __init__(self, name: str, streams: Sequence[Sequence[Input]], rules: Rulebook) -> None:
         """`streams` has the inputs of each of `STREAMS`, in their order."""
         self.name = name
-        self._streams = streams
-        self._rules = rules
+        self.streams = streams
+        self.rules = rules
         self.node = Node((0,) * len(STREAMS), Book(rules, 0))
         self.doubt: Node | None = None
         """The same where the last record did not follow: as if that one were right."""
@@ -69,7 +69,7 @@ class Account:
         """How many inputs of up to a time are not booked."""
         return sum(
             1
-            for done, stream in zip(self.node.counts, self._streams, strict=True)
+            for done, stream in zip(self.node.counts, self.streams, strict=True)
             for one in stream[done:]
             if one.time_us <= until_us
         )
@@ -77,7 +77,7 @@ class Account:
     def span(self, node: Node) -> tuple[Ends, Ends]:
         """Between which offsets of each topic the end of what is booked lies."""
         least, most = {}, {}
-        for topic, done, stream in zip(STREAMS, node.counts, self._streams, strict=True):
+        for topic, done, stream in zip(STREAMS, node.counts, self.streams, strict=True):
             if done:
                 least[topic] = stream[done - 1].offset + 1
             if done < len(stream):
@@ -107,7 +107,7 @@ class Account:
 
     def _paid(self, node: Node, until_us: int) -> Node:
         """With the payments that a decision at a time has made: those due by then."""
-        first, stream = node.counts[FUNDING], self._streams[FUNDING]
+        first, stream = node.counts[FUNDING], self.streams[FUNDING]
         end = bisect_right(stream, until_us, lo=first, key=lambda one: one.time_us)
         return self._up_to(node, (*node.counts[:FUNDING], end)) if end > first else node
 
@@ -138,7 +138,7 @@ class Account:
     def _following(self, node: Node, most: Ends) -> list[list[Input]]:
         """The inputs of each stream behind a node, before the offsets `most`."""
         found = []
-        for topic, done, stream in zip(SEARCHED, node.counts, self._streams, strict=False):
+        for topic, done, stream in zip(SEARCHED, node.counts, self.streams, strict=False):
             end = bisect_left(stream, most.get(topic, FAR), lo=done, key=lambda one: one.offset)
             found.append(list(stream[done : min(end, done + MOST_ADDED)]))
         return found
@@ -149,12 +149,12 @@ class Account:
         Of fills and legs that fell among each other the history does not tell the order. So where a
         position had both, how much of its cost became a balance is taken from what is stored.
         """
-        target = Counter(sums_of(*stored, self._rules))
-        target.subtract(sums_of(*self.holdings_of(start), self._rules))
-        unpaid = Node(start.counts, book_of(self.name, stored, start.book, self._rules))
+        target = Counter(sums_of(*stored, self.rules))
+        target.subtract(sums_of(*self.holdings_of(start), self.rules))
+        unpaid = Node(start.counts, book_of(self.name, stored, start.book, self.rules))
         paid = self._paid(unpaid, until_us)
         for node, sign in ((unpaid, 1), (paid, -1)):  # as if all of them came last
-            for key, e8 in sums_of(*self.holdings_of(node), self._rules).items():
+            for key, e8 in sums_of(*self.holdings_of(node), self.rules).items():
                 target[key] += sign * e8
         streams = self._following(start, most)
         moves = [[self._moves(one) for one in stream] for stream in streams]
@@ -163,14 +163,14 @@ class Account:
             done = (*ended, paid.counts[FUNDING])
             node = self._up_to(self.node, done)
             if self.holdings_of(node) == stored or self._had_both(done):
-                return Node(done, book_of(self.name, stored, node.book, self._rules))
+                return Node(done, book_of(self.name, stored, node.book, self.rules))
         return None
 
     def _had_both(self, counts: tuple[int, ...]) -> bool:
         """Whether of some instrument both fills and legs were booked since the last record."""
         legs, fills = (
             {one.record["instrument_id"] for one in stream[first:end]}
-            for first, end, stream in [*zip(self.node.counts, counts, self._streams, strict=True)][
+            for first, end, stream in [*zip(self.node.counts, counts, self.streams, strict=True)][
                 1:3
             ]
         )
@@ -178,11 +178,11 @@ class Account:
 
     def _up_to(self, start: Node, counts: tuple[int, ...]) -> Node:
         """On from a node up to these counts, in the order of time."""
-        node = Node(start.counts, copy_of(start.book, self.name, self._rules))
+        node = Node(start.counts, copy_of(start.book, self.name, self.rules))
         waiting = sorted(
             (one.time_us, number)
             for number, (first, end, stream) in enumerate(
-                zip(start.counts, counts, self._streams, strict=True)
+                zip(start.counts, counts, self.streams, strict=True)
             )
             for one in stream[first:end]
         )
@@ -192,18 +192,18 @@ class Account:
 
     def _moves(self, one: Input) -> Sums:
         """What a record moves, by itself."""
-        book = Book(self._rules, 0)
+        book = Book(self.rules, 0)
         record = one.record
         if one.penalty_e8:
             record = {**record, "penalty_e8": one.penalty_e8}
         book.book(one.topic, record)
-        return sums_of(*self.holdings_of(Node((), book)), self._rules)
+        return sums_of(*self.holdings_of(Node((), book)), self.rules)
 
     def up_to_time(self, start: Node, until_us: int) -> Node:
         """On from a node by all inputs until a time, that moment included."""
         counts = (
             done + sum(1 for one in stream[done:] if one.time_us <= until_us)
-            for done, stream in zip(start.counts, self._streams, strict=True)
+            for done, stream in zip(start.counts, self.streams, strict=True)
         )
         return self._up_to(start, tuple(counts))
 
@@ -211,7 +211,7 @@ class Account:
         """The inputs that were booked from one node to another, by time."""
         booked = [
             one
-            for first, last, stream in zip(start.counts, end.counts, self._streams, strict=True)
+            for first, last, stream in zip(start.counts, end.counts, self.streams, strict=True)
             for one in stream[first:last]
         ]
         return sorted(booked, key=lambda one: one.time_us)
@@ -219,7 +219,7 @@ class Account:
     def mistrust(self, stored: Holdings, least: Ends, most: Ends, until_us: int) -> None:
         """The record at a time did not follow from the inputs: go on from both."""
         last = self.likeliest(least, most, until_us)
-        self.doubt = Node(last.counts, book_of(self.name, stored, last.book, self._rules))
+        self.doubt = Node(last.counts, book_of(self.name, stored, last.book, self.rules))
 
     def likeliest(self, least: Ends, most: Ends, until_us: int) -> Node:
         """What was booked by a time, if all was booked in the order of time."""
@@ -232,7 +232,7 @@ class Account:
         counts = [
             max(done, bisect_left(stream, least.get(topic, 0), key=lambda one: one.offset))
             if topic in least else done
-            for topic, done, stream in zip(STREAMS, start.counts, self._streams, strict=True)
+            for topic, done, stream in zip(STREAMS, start.counts, self.streams, strict=True)
         ]  # fmt: skip
         return self._up_to(start, tuple(counts))
 
@@ -242,7 +242,7 @@ class Account:
             times = [
                 (stream[done].time_us, number)
                 for number, (topic, done, stream) in enumerate(
-                    zip(SEARCHED, node.counts, self._streams, strict=False)
+                    zip(SEARCHED, node.counts, self.streams, strict=False)
                 )
                 if done < len(stream) and stream[done].offset < most.get(topic, FAR)
             ]
@@ -271,7 +271,7 @@ class Account:
     def _children(self, node: Node, most: Ends, until_us: int) -> Iterator[Node]:
         """A node with one more input booked, or with what is due by a time paid first."""
         for number, (topic, done, stream) in enumerate(
-            zip(SEARCHED, node.counts, self._streams, strict=False)
+            zip(SEARCHED, node.counts, self.streams, strict=False)
         ):
             if done == len(stream) or stream[done].offset >= most.get(topic, FAR):
                 continue
@@ -284,10 +284,10 @@ class Account:
 
     def _booked(self, node: Node, number: int, *, copy: bool = True, free: bool = False) -> Node:
         """One more input of a stream; `free`: a fill whose order was not open any more."""
-        one = self._streams[number][node.counts[number]]
+        one = self.streams[number][node.counts[number]]
         if number == FILLS and copy:
             node = self._paid(node, one.time_us - 1)
-        book = copy_of(node.book, self.name, self._rules) if copy else node.book
+        book = copy_of(node.book, self.name, self.rules) if copy else node.book
         record = one.record
         if one.penalty_e8 and not free:
             record = {**record, "penalty_e8": one.penalty_e8}

@@ -12,6 +12,7 @@ from streams.audit.returns import CHECKED, returned
 from streams.audit.rulebook import Record, Rulebook
 from streams.run.verify.folding import STREAMS, Account
 from streams.run.verify.holdings import Input
+from streams.run.verify.resting import Resting
 
 AHEAD_US = 3_600_000_000
 """Inputs may be later than the clock of the decision that had applied them, but not by more."""
@@ -61,17 +62,11 @@ def read_accounts(
     store: Store, partition: int, common: Common, until_us: int, account: str | None = None
 ) -> dict[str, Account]:
     """The accounts of a partition (or one of them) with all their inputs, none booked."""
-    parameters = {"partition": partition, "until": until_us + AHEAD_US, "account": account or ""}
-    where = OF_PARTITION + (" AND account_id = {account:String}" if account else "")
-
-    def read(topic: str) -> Iterator[Row]:
-        found = rows(store, topic, where=where, parameters=parameters)
-        return _applied(found, topic, common.refused)
-
-    orders = _open_orders(row.record for row in read("liquidations"))
+    span = _span(partition, until_us, account)
+    orders = _open_orders(row.record for row in _read(store, "liquidations", common, span))
     inputs: dict[str, dict[str, list[Input]]] = defaultdict(lambda: defaultdict(list))
     for topic in STREAMS[:-1]:
-        for row in read(topic):
+        for row in _read(store, topic, common, span):
             record = row.record
             penalty = 0
             if topic == "fills":
@@ -86,6 +81,23 @@ def read_accounts(
         )
         for name, of_one in inputs.items()
     }
+
+
+def read_orders(
+    store: Store, partition: int, common: Common, until_us: int, account: str | None = None
+) -> Resting:
+    """What the accounts of a partition (or one of them) had open, by their records."""
+    return Resting(_read(store, "orders", common, _span(partition, until_us, account)))
+
+
+def _span(partition: int, until_us: int, account: str | None) -> dict[str, Any]:
+    return {"partition": partition, "until": until_us + AHEAD_US, "account": account or ""}
+
+
+def _read(store: Store, topic: str, common: Common, span: Mapping[str, Any]) -> Iterator[Row]:
+    """The records of a partition up to a time that were applied; of one account if one is named."""
+    where = OF_PARTITION + (" AND account_id = {account:String}" if span["account"] else "")
+    return _applied(rows(store, topic, where=where, parameters=span), topic, common.refused)
 
 
 def _applied(

@@ -19,7 +19,9 @@ from streams.run.verify.ticks import Cuts, Ticks
 from streams.state.account_book import CROSS
 from streams.state.ledger import Ledger
 from streams.state.mark_board import MarkBoard
+from streams.state.open_orders import Orders
 from streams.state.profiles import load_profile
+from streams.state.recent_ids import hashes
 from streams.state.rules import Rules
 
 RULES = ("instruments", "assets", "accounts", "risk-params")
@@ -35,6 +37,8 @@ class Held(NamedTuple):
     holdings: Holdings
     buckets: Sequence[Record] = ()
     """Its buckets as a margin state has them: what does not follow from holdings is theirs."""
+    orders: Sequence[Record] = ()
+    """What it has open, as the records say."""
 
 
 class Mirror:
@@ -81,21 +85,12 @@ class Mirror:
         book, rules = self._ledger.book, self._ledger.rules
         self._clear(accounts)
         rows = book.account_rows([one.account for one in accounts], self._partition)
-        pools: dict[tuple[int, str], None] = {}
-        for row, one in zip(rows.tolist(), accounts, strict=True):
-            named = [POOL, *(bucket["bucket"] for bucket in one.buckets)]
-            named += [place[0] for place in (*one.holdings.balances, *one.holdings.positions)]
-            pools.update(dict.fromkeys((row, name) for name in named))
-        numbers = [CROSS if name == POOL else rules.number[name] for _, name in pools]
-        buckets = book.bucket_rows(
-            np.array([row for row, _ in pools], np.int64), np.array(numbers, np.int64)
-        )
-        place = dict(zip(pools, buckets.tolist(), strict=True))
+        place = self._buckets(accounts, rows)
         for row, one in zip(rows.tolist(), accounts, strict=True):
             for bucket in one.buckets:
-                at = place[row, bucket["bucket"]]
-                book.buckets["stage"][at] = Stage[bucket["stage"]]
-                book.buckets["episode"][at] = bucket["episode"]
+                line = place[row, bucket["bucket"]]
+                book.buckets["stage"][line] = Stage[bucket["stage"]]
+                book.buckets["episode"][line] = bucket["episode"]
         balances = [
             (place[row, pool], rules.asset_number[asset], e8)
             for row, one in zip(rows.tolist(), accounts, strict=True)
@@ -113,6 +108,50 @@ class Mirror:
         lines = book.position_rows(at, number)
         book.positions["quantity_e8"][lines] = quantity_e8
         book.positions["cost_e8"][lines] = cost_e8
+        self._put_orders(accounts, rows, place)
+
+    def _buckets(self, accounts: Sequence[Held], rows: Int64s) -> dict[tuple[int, str], int]:
+        """The buckets that these accounts need: row of the account and name -> row."""
+        number = self._ledger.rules.number
+        pools: dict[tuple[int, str], None] = {}
+        for row, one in zip(rows.tolist(), accounts, strict=True):
+            named = [POOL, *(bucket["bucket"] for bucket in one.buckets)]
+            named += [place[0] for place in (*one.holdings.balances, *one.holdings.positions)]
+            named += [self._pool(order) for order in one.orders]
+            pools.update(dict.fromkeys((row, name) for name in named))
+        numbers = [CROSS if name == POOL else number[name] for _, name in pools]
+        buckets = self._ledger.book.bucket_rows(
+            np.array([row for row, _ in pools], np.int64), np.array(numbers, np.int64)
+        )
+        return dict(zip(pools, buckets.tolist(), strict=True))
+
+    def _pool(self, order: Record) -> str:
+        """The bucket that the fills of an order would belong to."""
+        name: str = order["instrument_id"]
+        apart = order["margin_mode"] == "ISOLATED" and not self.rules.spot[self.rules.number[name]]
+        return name if apart else POOL
+
+    def _put_orders(
+        self, accounts: Sequence[Held], rows: Int64s, place: Mapping[tuple[int, str], int]
+    ) -> None:
+        told = [
+            (row, place[row, self._pool(order)], order)
+            for row, one in zip(rows.tolist(), accounts, strict=True)
+            for order in one.orders
+        ]
+        records = [order for _, _, order in told]
+        number = self._ledger.rules.number
+        signed = [one["remaining_e8"] * (1 if one["side"] == "BUY" else -1) for one in records]
+        self._ledger.book.orders.put(
+            Orders(
+                account=np.array([row for row, _, _ in told], np.int64),
+                id_hash=hashes([one["order_id"] for one in records]),
+                bucket=np.array([bucket for _, bucket, _ in told], np.int64),
+                instrument=np.array([number[one["instrument_id"]] for one in records], np.int64),
+                signed_e8=np.array(signed, np.int64),
+                reduce_only=np.array([one["reduce_only"] for one in records], np.bool_),
+            )
+        )
 
     def states(self, accounts: Sequence[str]) -> dict[str, dict[str, Any]]:
         """The margin-state record of accounts, by their names."""

@@ -16,11 +16,15 @@ from streams.run.verify.folding import FAR, STREAMS, Account, Ends, Node
 from streams.run.verify.holdings import Holdings, Input
 from streams.run.verify.inputs import Common
 from streams.run.verify.judging import judge, levels_fit
-from streams.run.verify.mirror import Held, Mirror
+from streams.run.verify.mirror import Held, Mirror, Record
+from streams.run.verify.opening import Openings
+from streams.run.verify.resting import Resting
 from streams.run.verify.ticks import Cuts, Taken
 
 OTHER_TICKS = 60
 """So many earlier ticks are tried where a record tells no mark of what it rests on."""
+OTHER_ENDS = 4
+"""So many beginnings of its orders with each of them."""
 MOST_SOUGHT = 200
 """So many possibilities are evaluated for a record that does not tell what its account held."""
 
@@ -52,12 +56,16 @@ class Partition:
         accounts: dict[str, Account],
         common: Common,
         *,
+        orders: Resting,
+        openings: Openings,
         mirror: Mirror,
         settings: Settings,
         report: Report,
     ) -> None:
         self._accounts = accounts
         self._common = common
+        self._orders = orders
+        self._openings = openings
         self._mirror = mirror
         self._ticks = mirror.ticks
         self._ladder = ladder(settings)
@@ -87,7 +95,7 @@ class Partition:
                 found = [*differences.get(one.account, ())]
                 found += of_state(one.state.record, computed[one.account])
                 self._say(STATES, one.state, found, cuts)
-            for topic, row in one.others:
+            for topic, row in one.others if one.account in computed else ():
                 report.records[topic] += 1
                 found = [*judge(self._mirror, row.record, computed[one.account], self._ladder)]
                 self._say(topic, row, found, cuts)
@@ -117,11 +125,15 @@ class Partition:
         states.sort(key=lambda one: one[0].pending(time_us))
         for account, state in states:
             stored = holdings_of(state.record)
-            node = self._node(account, stored, time_us)
             held[account.name] = stored
+            if not self._openings.known(account.name):
+                self._openings.take_up(account, stored, time_us)
+                continue
+            node = self._node(account, stored, time_us)
             if node is not None:
                 account.node, account.doubt = node, None
-                self._narrow(account, node)
+                if self._openings.certain(account.name, time_us):
+                    self._narrow(account, node)
                 continue
             booked = self._likeliest(account, time_us)
             differences[account.name] = [
@@ -133,7 +145,9 @@ class Partition:
 
     def _node(self, account: Account, stored: Holdings, time_us: int) -> Node | None:
         ends = (self._least, self._most)
-        return account.find(lambda held: self._marked(held) == stored, stored, ends, time_us)
+        return self._openings.find(
+            account, lambda held: self._marked(held) == stored, stored, ends, time_us
+        )
 
     def _marked(self, held: Holdings) -> Holdings:
         """Without positions that have no mark yet: a margin state does not list them."""
@@ -174,44 +188,62 @@ class Partition:
     ) -> tuple[dict[str, dict[str, Any]], Cuts]:
         """The margin state of every account that something was said of, and the ticks it rests on.
 
+        Left out is one that has not been taken up yet: what it held is not known.
+
         Where a record rests on something whose mark none tells, earlier ticks of it are tried.
         """
         mirror = self._mirror
         stored = {one.account: one.state.record for one in said if one.state}
-        mirror.put([Held(name, held[name], record["buckets"]) for name, record in stored.items()])
-        computed = mirror.states(list(stored)) if stored else {}
-        unlike = [name for name in stored if any(of_state(stored[name], computed[name]))]
-        for cuts in taken.others(OTHER_TICKS) if unlike else ():
+
+        def unlike(ends: Mapping[str, int]) -> set[str]:
+            """Of accounts with their orders before these offsets, those that come out otherwise."""
+            mirror.put([self._held(one, held[one], end, stored[one]) for one, end in ends.items()])
+            computed.update(mirror.states(list(ends)))
+            return {one for one in ends if any(of_state(stored[one], computed[one]))}
+
+        computed: dict[str, dict[str, Any]] = {}
+        end = self._orders.applied(stored, time_us, lambda ends: ends.keys() - unlike(ends))
+        wrong = sorted(unlike(dict.fromkeys(stored, end))) if stored else []
+        for cuts in taken.others(OTHER_TICKS) if wrong else ():
             mirror.marks(cuts, time_us)
-            again = mirror.states(unlike)
+            again = mirror.states(wrong)
             computed |= {
                 name: record
                 for name, record in again.items()
                 if not any(of_state(stored[name], record))
             }
-            unlike = [name for name in unlike if any(of_state(stored[name], computed[name]))]
-            if not unlike:
+            wrong = [name for name in wrong if any(of_state(stored[name], computed[name]))]
+            if not wrong:
                 break
         mirror.marks(taken.most, time_us)
         for one in said:
-            if one.state is None:
-                computed[one.account] = self._sought(one, time_us)
+            if one.state is None and self._openings.known(one.account):
+                computed[one.account] = self._sought(one, end, time_us)
         return computed, taken.most
 
-    def _sought(self, one: Said, time_us: int) -> dict[str, Any]:
+    def _held(self, name: str, holdings: Holdings, end: int, state: Record | None = None) -> Held:
+        """An account with what it has open by the orders before an offset."""
+        settled = self._account(name).node.book.settled
+        buckets = state["buckets"] if state else ()
+        return Held(name, holdings, buckets, self._orders.open(name, end, settled))
+
+    def _sought(self, one: Said, end: int, time_us: int) -> dict[str, Any]:
         """The margin state of an account of which only calls or orders were told.
 
         What it held is what gives the levels that they tell, if anything does.
         """
         account, mirror = self._account(one.account), self._mirror
-        for node in itertools.islice(account.nodes(self._least, self._most, time_us), MOST_SOUGHT):
-            mirror.put([Held(account.name, account.holdings_of(node))])
+        nodes = account.nodes(self._least, self._most, time_us)
+        ends = self._orders.ends(account.name, end, time_us)[:OTHER_ENDS]
+        every = ((node, at) for node in nodes for at in ends)
+        for node, at in itertools.islice(every, MOST_SOUGHT):
+            mirror.put([self._held(account.name, account.holdings_of(node), at)])
             state = mirror.states([account.name])[account.name]
             if all(levels_fit(mirror, row.record, state) for _, row in one.others):
                 account.node, account.doubt = node, None
                 self._narrow(account, node)
                 return state
-        mirror.put([Held(account.name, self._likeliest(account, time_us))])
+        mirror.put([self._held(account.name, self._likeliest(account, time_us), end)])
         return mirror.states([account.name])[account.name]
 
     def _say(self, topic: str, row: Row, found: Iterable[str], cuts: Cuts) -> None:

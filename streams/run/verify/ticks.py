@@ -19,6 +19,8 @@ ABSENT = {"bid_e8": 0, "ask_e8": 0, "bid_depth_e8": 0, "ask_depth_e8": 0,
           "implied_volatility": np.nan, "event_time": 0, "sequence": 0, "mark_e8": 0,
           "index_e8": 0}  # fmt: skip
 CHUNK = 512
+BACK_US = 3_600_000_000
+"""Averages of prices have forgotten what was so long before."""
 Cuts = dict[int, int]
 """Partition of `prices` -> how many of its ticks were taken."""
 Bools = NDArray[np.bool_]

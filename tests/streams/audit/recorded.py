@@ -17,6 +17,7 @@ from tests.simulation.driver import PARTITIONS, READ_BACK, WRITTEN_MS, Driver
 
 STEP = 2
 """Offsets are so far apart, as transaction markers would have them."""
+LATE = ("fills", "orders")
 Place = tuple[str, int]
 Topics = dict[Place, list[Entry]]
 Damage = Callable[[str, bytes], tuple[bytes, ...]]
@@ -39,7 +40,7 @@ class RecordedDriver(Driver):
     """Keeps every input and output as a topic would.
 
     `written` says what is written in place of a record, `heard` what of that reaches the engine.
-    In turns that are `late` fills reach it a turn after prices, funding and all else.
+    In turns that are `late` fills and orders reach it a turn after prices, funding and all else.
     """
 
     def __init__(
@@ -103,8 +104,8 @@ class RecordedDriver(Driver):
         self._turns += 1
         held, self._held = self._held, []
         if self._late(self._turns):
-            self._held = [block for block in blocks if block.topic == "fills"]
-            blocks = [block for block in blocks if block.topic != "fills"]
+            self._held = [block for block in blocks if block.topic in LATE]
+            blocks = [block for block in blocks if block.topic not in LATE]
         return held + blocks
 
     def _write(self, place: Place, key: bytes, value: bytes, headers: dict[str, bytes]) -> int:

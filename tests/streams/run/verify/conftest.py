@@ -3,6 +3,8 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -12,20 +14,48 @@ from sinks.clickhouse import Delivery, create_tables, deliver
 from sinks.store import Store
 from sinks.watermarks import Watermarks
 from streams.market.config import MarketConfig
+from streams.market.events import Event
 from tests.streams.audit.recorded import RecordedDriver, Topics
 
 CRASH = MarketConfig(
     seed=7, accounts=50, fills_per_s=30.0, crash_at_s=8.0, fall_s=15.0, opening_s=6.0,
     funding_interval_s=7.0,
 )  # fmt: skip
+Spoil = Callable[..., Path]
 FOLDER = "clickhouse"
+SMALL = ("fills", "collateral", "transfers")
+"""Topics whose records come in blocks of a few."""
+
+
+class OrderingDriver(RecordedDriver):
+    """Its accounts leave orders in the book: after each trade one, or what is left of one."""
+
+    def _turn(self, events: Any) -> None:
+        events = list(events)
+        fills = [one.record for one in events if one.topic == "fills"]
+        super()._turn([*events, *map(_order, fills)])
+
+
+def _order(fill: dict[str, Any]) -> Event:
+    """Like the fill, of either side and any kind; of few ids, so that many take another's place."""
+    number = crc32(fill["fill_id"].encode())
+    chosen = ("event_time", "account_id", "instrument_id", "price_e8", "margin_mode")
+    order = {name: fill[name] for name in chosen} | {
+        "order_id": f"{fill['instrument_id']}/{number % 4}",
+        "side": ("BUY", "SELL")[number // 4 % 2],
+        "remaining_e8": fill["quantity_e8"] * (number // 8 % 4),
+        "reduce_only": number // 32 % 5 == 0,
+    }
+    return Event("orders", fill["account_id"], order)
 
 
 def store_all(store: Store, log: Topics) -> None:
-    """Every record of the topics, a block a partition."""
+    """Every record of the topics, a block a partition, or a few."""
     watermarks = Watermarks(store)
-    for (topic, partition), entries in log.items():
-        if entries:
+    for (topic, partition), every in log.items():
+        size = 40 if topic in SMALL else len(every)
+        for first in range(0, len(every), size or 1):
+            entries = every[first : first + size]
             block = Block(
                 topic, partition, np.array([one.offset for one in entries], np.int64),
                 [one.key for one in entries], [one.value for one in entries],
@@ -39,9 +69,18 @@ def store_all(store: Store, log: Topics) -> None:
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a run as `plimsoll up --data` leaves it."""
-    driver = RecordedDriver(CRASH, late=lambda turn: turn % 5 == 0)
+    return _stored(RecordedDriver, tmp_path_factory.mktemp("recorded"))
+
+
+@pytest.fixture(scope="session")
+def ordered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of an exchange that tells open orders."""
+    return _stored(OrderingDriver, tmp_path_factory.mktemp("ordered"))
+
+
+def _stored(kind: type[RecordedDriver], data: Path) -> Path:
+    driver = kind(CRASH, late=lambda turn: turn % 5 == 0)
     driver.run(110)
-    data = tmp_path_factory.mktemp("recorded")
     with Store(f"chdb://{data / FOLDER}") as store:
         create_tables(store)
         store_all(store, driver.log)
@@ -49,14 +88,15 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def spoiled(recorded: Path, tmp_path: Path) -> Callable[[str], Path]:
-    """A copy of it in which a statement was run."""
+def spoiled(recorded: Path, tmp_path: Path) -> Spoil:
+    """A copy of it, or of another, in which statements were run."""
 
-    def spoil(statement: str) -> Path:
+    def spoil(*statements: str, of: Path = recorded) -> Path:
         data = tmp_path / "data"
-        shutil.copytree(recorded, data, symlinks=True)
+        shutil.copytree(of, data, symlinks=True)
         with Store(f"chdb://{data / FOLDER}") as store:
-            store.create(f"{statement} SETTINGS mutations_sync = 2")
+            for statement in statements:
+                store.create(f"{statement} SETTINGS mutations_sync = 2")
         return data
 
     return spoil

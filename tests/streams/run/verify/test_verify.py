@@ -1,7 +1,8 @@
 """What the commands find in a history that is right, and in one where a byte was changed."""
 
 import json
-from collections.abc import Callable
+import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ from schemas.units import text
 from sinks.store import Store
 from streams.run.cli import main
 from tests.simulation.driver import PARTITIONS
+from tests.streams.run.verify.conftest import Spoil
 
 pytestmark = pytest.mark.embedded
-Spoil = Callable[[str], Path]
 A_STATE = """SELECT _partition AS partition, _offset AS offset, account_id,
     `positions.mark` AS marks, `positions.instrument_id` AS names FROM margin_state
 WHERE length(marks) > 0 ORDER BY event_time DESC, _partition, _offset LIMIT 1"""
@@ -56,6 +57,18 @@ def test_a_genuine_history_differs_nowhere(recorded: Path) -> None:
     assert made["records"] == {"margin-state": told["states"], "margin-calls": told["calls"],
                                "liquidations": told["orders"]}  # fmt: skip
     assert min(made["records"].values()) > 10
+
+
+def test_open_orders_are_in_the_margins(ordered: Path) -> None:
+    status, made = found(ordered)
+    assert (status, made["findings"], made["changed"]) == (0, [], [])
+    told = one_row(
+        ordered,
+        """SELECT count() AS states, countIf(arraySum(`buckets.initial_margin`) > 0 AND
+            arraySum(`positions.maintenance_margin`) = 0) AS of_orders FROM margin_state""",
+    )
+    assert made["records"]["margin-state"] == told["states"]
+    assert told["of_orders"] > 10
 
 
 def test_a_period_in_the_middle_is_computed_from_what_was_before(recorded: Path) -> None:
@@ -114,10 +127,68 @@ def test_another_cost_of_a_fill_shows_in_what_its_account_holds(
     assert made["findings"][0]["differences"][0].startswith("balance of ")
 
 
-def test_what_rests_on_rows_that_are_gone_is_refused(spoiled: Spoil) -> None:
-    done = run("verify", spoiled("ALTER TABLE fills DELETE WHERE _partition = 1 AND _offset < 99"))
+def test_another_size_of_an_order_shows_in_the_initial_margin(
+    ordered: Path, spoiled: Spoil
+) -> None:
+    row = one_row(ordered, """SELECT _partition AS partition, _offset AS offset, account_id
+        FROM orders WHERE remaining > 0 AND NOT reduce_only AND account_id IN (
+            SELECT account_id FROM margin_state WHERE arraySum(`positions.maintenance_margin`) = 0
+            AND arraySum(`buckets.initial_margin`) > 0)
+        ORDER BY event_time, account_id LIMIT 1""")  # fmt: skip
+    data = spoiled(
+        "ALTER TABLE orders UPDATE remaining = remaining * 100 "
+        f"WHERE _partition = {row['partition']} AND _offset = {row['offset']}",
+        of=ordered,
+    )
+    status, made = found(data, "--to", "2025-01-06T00:00:14")
+    assert status == 1
+    assert {finding["account"] for finding in made["findings"]} == {row["account_id"]}
+    assert made["findings"][0]["differences"][0].startswith("initial margin of ")
+    assert [one["topic"] for one in made["changed"]] == ["orders"]
+
+
+MIDWAY = [
+    f"ALTER TABLE {table} DELETE WHERE event_time < '2025-01-06 00:00:10'"
+    for table in ("fills", "collateral", "transfers")
+]
+
+
+def test_what_rests_on_rows_that_are_gone_is_refused_and_the_rest_is_not(
+    ordered: Path, spoiled: Spoil
+) -> None:
+    data = spoiled(*MIDWAY, of=ordered)
+    done = run("verify", data)
     assert done.exit_code == 1
-    assert "records of fills/1 are no longer in the history" in done.output
+    assert "are no longer in the history" in done.output
+    first = re.search(r"give --from (\S+)", done.output)
+    assert first
+    status, made = found(data, "--from", first[1])
+    assert (status, made["findings"], made["changed"]) == (0, [], [])
+    assert made["from"] >= first[1].replace("T", " ")
+    later = one_row(data, f"SELECT count() AS n FROM margin_state WHERE event_time >= '{first[1]}'")
+    assert made["records"]["margin-state"] == later["n"] > 100
+
+
+def test_a_wrong_fee_is_found_where_older_rows_are_gone(recorded: Path, spoiled: Spoil) -> None:
+    row = one_row(recorded, """SELECT _partition AS partition, _offset AS offset, account_id
+        FROM fills WHERE account_id = 'mm-01' AND event_time > '2025-01-06 00:00:23'
+        ORDER BY event_time LIMIT 1""")  # fmt: skip
+    data = spoiled(
+        *MIDWAY,
+        "ALTER TABLE fills UPDATE fee = fee + 1 "
+        f"WHERE _partition = {row['partition']} AND _offset = {row['offset']}",
+    )
+    first = re.search(r"give --from (\S+)", run("verify", data).output)
+    assert first
+    status, made = found(data, "--from", first[1])
+    assert status == 1
+    assert {finding["account"] for finding in made["findings"]} == {row["account_id"]}
+
+
+def test_without_the_rules_nothing_can_be_recomputed(spoiled: Spoil) -> None:
+    done = run("verify", spoiled("ALTER TABLE assets DELETE WHERE 1"))
+    assert done.exit_code == 1
+    assert "records of assets/0 are no longer in the history, so nothing can be" in done.output
 
 
 def test_an_account_is_shown_as_it_was(recorded: Path) -> None:
@@ -144,3 +215,16 @@ def test_what_is_not_in_the_history_is_told(recorded: Path, tmp_path: Path) -> N
     silent = CliRunner().invoke(main, ["verify", "--dsn", "http://127.0.0.1:9"])
     assert "no history at http://127.0.0.1:9" in silent.output
     assert {done.exit_code for done in (nobody, later, nothing, silent)} == {1}
+
+
+def test_an_account_is_shown_with_the_margin_of_its_orders(ordered: Path) -> None:
+    row = one_row(ordered, """SELECT s.account_id AS account_id, toString(s.event_time) AS at,
+            arraySum(s.`buckets.initial_margin`) AS margin
+        FROM margin_state AS s JOIN (SELECT account_id, max(event_time) AS last FROM orders
+            GROUP BY account_id) AS o ON o.account_id = s.account_id
+        WHERE s.event_time > o.last + INTERVAL 2 SECOND AND margin > 0
+            AND arraySum(s.`positions.maintenance_margin`) = 0
+        ORDER BY s.event_time, account_id LIMIT 1""")  # fmt: skip
+    done = run("history", ordered, row["account_id"], "--at", row["at"], "--json")
+    buckets = json.loads(done.stdout)["buckets"]
+    assert sum(Decimal(one["initial_margin"]) for one in buckets) == row["margin"]

@@ -1,5 +1,6 @@
 """Socialised losses: what a fund lacks and no more, from those who gained, none below zero."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -9,14 +10,13 @@ from streams.audit.findings import Findings
 from streams.audit.history import Partition, Step
 from streams.audit.limits import Limits
 from streams.audit.margin import NotPricedError, margin, profit_e8
-from streams.audit.moments import bucket_of, last_marks, state_before
+from streams.audit.moments import Holdings, bucket_of, last_marks, state_before
 from streams.audit.outputs import APPLIED, Output, offsets_applied
 from streams.audit.partitioner import partition_of
 from streams.audit.reading import Log
 from streams.audit.rulebook import Record, Rulebook
 from streams.audit.winners import Winners
-
-SOCIALISED = "@socialised:"
+from streams.audit.written import SOCIALISED
 
 
 class _Shared(NamedTuple):
@@ -52,7 +52,7 @@ class Losses:
         shared = _joined(one for one in legs if one.record["kind"] == "SOCIALISED_LOSS")
         histories = self._histories(shared)
         for one in shared:
-            if one.legs[0]["account_id"].startswith(SOCIALISED):
+            if one.identity.startswith(SOCIALISED):
                 self._of_slice(one, histories)
             else:
                 self._of_fund(one, histories)
@@ -99,24 +99,47 @@ class Losses:
                           f"is worth {text(worth_e8)}")  # fmt: skip
 
     def _of_slice(self, shared: _Shared, histories: Mapping[str, list[Step]]) -> None:
-        """Each winner gives at most its gain, and is worth no less than nothing afterwards."""
-        for leg in shared.legs[1:]:
-            if leg["account_id"].startswith("@"):
-                continue
-            state = self._state(shared, leg, histories)
-            gain_e8, equity_e8 = self._at_best(state, leg)
-            if leg["amount_e8"] > 0 or -leg["amount_e8"] > gain_e8:
-                self._say(shared, f"takes {text(-leg['amount_e8'])} from {leg['account_id']}, "
-                          f"whose gain is {text(gain_e8)}")  # fmt: skip
-            if equity_e8 < 0:
-                self._say(shared, f"leaves {leg['account_id']} with {text(equity_e8)}")
+        """Each winner gives of its gains, at most all, and is worth no less than nothing then."""
+        asset = shared.identity.removeprefix(SOCIALISED).rpartition("#")[0]
+        given: dict[tuple[str, str], list[Record]] = defaultdict(list)
+        for leg in shared.legs:
+            if not leg["account_id"].startswith("@"):
+                given[leg["account_id"], leg["bucket"]].append(leg)
+        for (account, bucket), legs in given.items():
+            state = self._state(shared, legs[0], histories)
+            self._of_winner(shared, (account, asset), bucket_of(state, bucket), legs)
 
-    def _at_best(self, state: AccountState, leg: Record) -> tuple[int, int]:
-        """Gain in the asset, and equity after the leg, at the best of the last prices."""
-        balances, positions = bucket_of(state, leg["bucket"])
-        asset, time_us = leg["asset"], leg["event_time"]
+    def _of_winner(
+        self, shared: _Shared, who: tuple[str, str], holdings: Holdings, legs: Sequence[Record]
+    ) -> None:
+        """What one bucket gives: of each position at most its profit, of all at most the gain."""
+        (account, asset), (balances, positions) = who, holdings
+        time_us = legs[0]["event_time"]
+        profits_e8, marks_e8 = self._at_best(positions, asset, time_us)
+        after = dict(positions)
+        for leg in legs:
+            name, cost_e8 = leg["instrument_id"], leg["cost_e8"]
+            profit = profits_e8.get(name, 0)
+            if leg["quantity_e8"] or leg["amount_e8"] or not 0 < cost_e8 <= profit:
+                self._say(shared, f"takes {text(cost_e8)} from {account} of {name}, whose profit "
+                          f"is {text(profit)}")  # fmt: skip
+            if name in after:
+                after[name] = after[name][0], after[name][1] + cost_e8
+        share_e8, gain_e8 = sum(leg["cost_e8"] for leg in legs), sum(profits_e8.values())
+        if share_e8 > gain_e8:
+            self._say(shared, f"takes {text(share_e8)} from {account}, whose gain is "
+                      f"{text(gain_e8)}")  # fmt: skip
+        left_e8 = self._equity_e8((balances, after), marks_e8, asset, time_us)
+        if left_e8 < 0:
+            self._say(shared, f"leaves {account} with {text(left_e8)}")
+
+    def _at_best(
+        self, positions: Mapping[str, tuple[int, int]], asset: str, time_us: int
+    ) -> tuple[dict[str, int], dict[str, int]]:
+        """Profits of the positions that settle in an asset, and marks of all, at the best of the
+        last prices."""
+        profits_e8: dict[str, int] = {}
         marks_e8: dict[str, int] = {}
-        gain_e8 = 0
         for name, held in positions.items():
             by_mark = {
                 mark: profit_e8({name: held}, {name: mark}, self._rules)
@@ -124,18 +147,23 @@ class Losses:
             }
             if by_mark:
                 marks_e8[name] = max(by_mark, key=by_mark.__getitem__)
-                settles = self._rules.contracts[name].settlement == asset
-                gain_e8 += by_mark[marks_e8[name]] if settles else 0
-        for record in (self._rules.asset_at(one, time_us) for one in {asset, *balances}):
+                if self._rules.contracts[name].settlement == asset:
+                    profits_e8[name] = by_mark[marks_e8[name]]
+        return profits_e8, marks_e8
+
+    def _equity_e8(
+        self, holdings: Holdings, marks_e8: Mapping[str, int], asset: str, time_us: int
+    ) -> int:
+        """Of a bucket; 0 where something it rests on had no price lately."""
+        priced = dict(marks_e8)
+        for record in (self._rules.asset_at(one, time_us) for one in {asset, *holdings[0]}):
             pricer = record["price_instrument_id"] if record else None
-            if pricer and pricer not in marks_e8:
-                marks_e8[pricer] = max(self._marks(pricer, time_us), default=0)
-        after = {**balances, asset: balances.get(asset, 0) + leg["amount_e8"]}
+            if pricer and pricer not in priced:
+                priced[pricer] = max(self._marks(pricer, time_us), default=0)
         try:
-            equity = margin((after, positions), marks_e8, self._rules, time_us, portfolio=True)
+            return margin(holdings, priced, self._rules, time_us, portfolio=True).equity_e8
         except NotPricedError:
-            return gain_e8, 0
-        return gain_e8, equity.equity_e8
+            return 0
 
     def _state(
         self, shared: _Shared, leg: Record, histories: Mapping[str, list[Step]]

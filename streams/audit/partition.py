@@ -5,8 +5,6 @@ from math import inf
 from typing import Any, NamedTuple
 
 from schemas.dead_letter import DeadLetterReason as Reason
-from schemas.dead_letter import RefusedRecord
-from schemas.record_codec import decode
 from schemas.units import LIMIT_E8
 from streams.audit.account import Book, value_e8
 from streams.audit.findings import Findings
@@ -17,6 +15,7 @@ from streams.audit.penalties import OpenOrders, penalty_e8
 from streams.audit.reading import Log
 from streams.audit.returns import Clerk
 from streams.audit.rulebook import Record, Rulebook
+from streams.audit.written import written
 
 LATE_US = 10_000_000
 """A payment may be due while its record is still on its way to the worker."""
@@ -60,7 +59,7 @@ class Folder:
         self._orders = orders
         self._fees = fees
         self._running = running
-        self._written = _transfer_ids(log)
+        self._written = written(log)
         self._log = log
         self._rules = rules
         self._letters = letters
@@ -79,6 +78,7 @@ class Folder:
         clerk = Clerk(
             part.book,
             self._findings,
+            self._rules,
             self._written,
             self._fees[0].stopped,
             ordered=self._orders is not None,
@@ -115,7 +115,7 @@ class Folder:
     def _book_free(self, part: Partition, one: _Waiting, before: float, clerk: Clerk) -> None:
         step = one.step
         if step.topic == "transfers":
-            step = step._replace(record=clerk.book(step.record))
+            step = step._replace(record=clerk.book(step.record, step.offset))
         else:
             part.book.book(step.topic, step.record)
         part.free.append(step._replace(before=before, order=len(part.free)))
@@ -246,15 +246,3 @@ class Folder:
             for (owner, _), amounts in holders.items():
                 held.extend(map(abs, amounts if owner == account else ()))
         return max(moves, default=0) + max(held, default=0) > LIMIT_E8
-
-
-def _transfer_ids(log: Log) -> frozenset[str]:
-    """Ids of all transfers that can be read."""
-    found = set()
-    for (topic, _), entries in log.items():
-        for entry in entries if topic == "transfers" else ():
-            try:
-                found.add(decode(entry.value, "transfer")[1]["transfer_id"])
-            except RefusedRecord:
-                continue  # it has, or lacks, its letter
-    return frozenset(found)

@@ -5,11 +5,13 @@ from collections.abc import Collection
 from streams.audit.account import Book
 from streams.audit.findings import Findings
 from streams.audit.judging import record_id
-from streams.audit.rulebook import Record
+from streams.audit.rulebook import Record, Rulebook
+from streams.audit.written import SOCIALISED, Written
 
 CHECKED = frozenset({"AUCTION", "DELEVERAGE"})
 """Kinds of transfers whose legs a bucket of people may turn away."""
-GIVES = {"PENALTY": "@penalties:", "RETURN": "@returns:", "SOCIALISED_LOSS": "@socialised:"}
+RETURNS = "@returns:"
+GIVES = {"PENALTY": "@penalties:", "RETURN": RETURNS, "SOCIALISED_LOSS": SOCIALISED}
 """Kinds of transfers that empty a slice, and its name."""
 
 
@@ -28,23 +30,25 @@ class Clerk:
         self,
         book: Book,
         findings: Findings,
-        written: Collection[str],
+        rules: Rulebook,
+        written: Written,
         stopped: Collection[str],
         *,
         ordered: bool,
     ) -> None:
-        """`written`: ids of all transfers; `stopped`: "account/bucket" ever liquidated; `ordered`:
-        whether it is known which fills a leg was booked behind."""
+        """`stopped`: "account/bucket" ever liquidated; `ordered`: whether it is known which fills
+        a leg was booked behind."""
         self._book = book
         self._findings = findings
+        self._rules = rules
         self._written = written
         self._stopped = stopped
         self._ordered = ordered
 
-    def book(self, leg: Record) -> Record:
+    def book(self, leg: Record, offset: int) -> Record:
         """Book a leg; returns it with `refused`, where it could be."""
         if leg["kind"] in CHECKED and not leg["account_id"].startswith("@"):
-            leg = {**leg, "refused": self._refused(leg)}
+            leg = {**leg, "refused": self._refused(leg, offset)}
         slice_ = GIVES.get(leg["kind"])
         gives = slice_ is not None and leg["account_id"].startswith(slice_) and _empties(leg)
         before = self._held(leg) if gives else (0, 0)
@@ -59,24 +63,32 @@ class Clerk:
             )
         return leg
 
-    def _refused(self, leg: Record) -> bool:
+    def _refused(self, leg: Record, offset: int) -> bool:
         """Whether it was turned away; a finding where a deleveraging's should not, or should."""
-        refused = returned(leg["transfer_id"]) in self._written
+        refused = returned(leg["transfer_id"]) in self._written.ids
         place = f"{leg['account_id']}/{leg['bucket']}"
         if not self._ordered:
             return refused
-        cannot = leg["kind"] == "DELEVERAGE" and not self._book.closes(leg)
-        if cannot and not refused:
+        if leg["kind"] != "DELEVERAGE":
+            return refused
+        slice_ = SOCIALISED + self._book.returns(leg).removeprefix(RETURNS)
+        gives = any(offset in share for share in self._written.shares.get(slice_, ()))
+        cannot = not self._book.closes(leg)
+        if gives and not refused:
+            self._say(leg, "was taken while a share of a loss was on its way")
+        elif cannot and not refused:
             self._say(leg, "was taken, and closes no such position, or one at a loss")
-        elif refused and leg["kind"] == "DELEVERAGE" and not cannot and place not in self._stopped:
+        elif refused and not (cannot or gives) and place not in self._stopped:
             self._say(leg, "was turned away, and closes such a position at no loss")
         return refused
 
     def _held(self, leg: Record) -> tuple[int, int]:
         """Balance and contracts of a slice, of what the leg moves."""
-        account, bucket = leg["account_id"], leg["bucket"]
-        held = self._book.positions[leg["instrument_id"] or ""].get((account, bucket), (0, 0))
-        return self._book.balances.get((account, bucket, leg["asset"] or ""), 0), held[0]
+        owner, name, asset = (leg["account_id"], leg["bucket"]), leg["instrument_id"], leg["asset"]
+        if name is not None:
+            asset = self._rules.contracts[name].settlement
+        held = self._book.positions[name or ""].get(owner, (0, 0))
+        return self._book.balances.get((*owner, asset or ""), 0), held[0]
 
     def _say(self, leg: Record, what: str) -> None:
         self._findings.unjustified.append(
@@ -86,4 +98,5 @@ class Clerk:
 
 def _empties(leg: Record) -> bool:
     """Of a socialised loss the leg of the fund fills the slice, those of the winners empty it."""
-    return bool(leg["kind"] != "SOCIALISED_LOSS" or leg["amount_e8"] > 0)
+    gives_e8: int = leg["amount_e8"] - leg["cost_e8"]
+    return leg["kind"] != "SOCIALISED_LOSS" or gives_e8 > 0

@@ -99,7 +99,7 @@ class Books:
         if leg["asset"] in self._catalogue.assets and leg["amount_e8"]:
             account.add(leg["bucket"], leg["asset"], leg["amount_e8"])
         listing = self._catalogue.listings.get(leg["instrument_id"] or "")
-        if listing is not None and leg["quantity_e8"]:
+        if listing is not None and (leg["quantity_e8"] or leg["cost_e8"]):
             key = (leg["bucket"], listing.instrument_id)
             holding = account.holdings.setdefault(key, Holding())
             holding.quantity_e8 += leg["quantity_e8"]

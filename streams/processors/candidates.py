@@ -1,5 +1,6 @@
 """Answers to an insurance fund that asks who could take part of what it cannot carry."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,23 @@ MOST = 1_000
 Record = dict[str, Any]
 
 
+@dataclass(slots=True)
+class Winner:
+    """A bucket that gains in an asset, and the positions on which it does; amounts of the asset."""
+
+    account_id: str
+    bucket: str
+    gain_e8: int
+    profits_e8: dict[str, int] = field(default_factory=dict)
+    """By instrument, in order of their names; above 0 each, together at least the gain."""
+
+
 def answer(ledger: Ledger, board: MarkBoard, asked: Record, partition: int) -> Output:
     """What one partition has for a question: its best candidates, or the gain of its winners."""
     instrument = ledger.rules.number.get(asked["instrument_id"] or "", -1)
     gain_e8, told, quantity_e8 = 0, [], 0
     if asked["instrument_id"] is None:
-        gain_e8 = sum(gain for _, gain in gains(ledger, board, asked["asset"], partition))
+        gain_e8 = sum(one.gain_e8 for one in gains(ledger, board, asked["asset"], partition))
     elif instrument >= 0:
         told = _candidates(ledger, board, (instrument, asked["quantity_e8"]), partition)
         quantity_e8 = sum(abs(one["quantity_e8"]) for one in told)
@@ -44,30 +56,33 @@ def answer(ledger: Ledger, board: MarkBoard, asked: Record, partition: int) -> O
     return Output("deleveraging", asked["request_id"], values, name, "", partition)
 
 
-def gains(
-    ledger: Ledger, board: MarkBoard, asset: str, partition: int
-) -> list[tuple[tuple[str, str], int]]:
-    """(account, bucket) and unrealised gain in an asset of every bucket of people that has one.
+def gains(ledger: Ledger, board: MarkBoard, asset: str, partition: int) -> list[Winner]:
+    """Every bucket of people that has an unrealised gain in an asset, by account and bucket.
 
-    Losses of a bucket count against its gains, and none gains more than it is worth; ordered by
-    account and bucket.
+    Losses of a bucket count against its gains, and none gains more than it is worth.
     """
     rules = ledger.rules
     number = rules.asset_number.get(asset, -1)
     settled = rules.contracts.settlement == number
     evaluated = _evaluated(ledger, board, settled, partition)
-    mine = settled[evaluated.positions.instrument]
+    held, profit_e8 = evaluated.positions, evaluated.position_state.profit_e8
+    mine = settled[held.instrument]
     gain_e8 = np.zeros(len(evaluated.buckets), np.int64)
-    np.add.at(gain_e8, evaluated.positions.bucket[mine], evaluated.position_state.profit_e8[mine])
+    np.add.at(gain_e8, held.bucket[mine], profit_e8[mine])
     price_e8 = int(rules.asset_prices(board.mark_e8)[number])
     if price_e8 <= 0:
         return []
     equity_e8 = (evaluated.state.equity_e8 / price_e8 * E8).astype(np.int64)
     gain_e8 = np.minimum(gain_e8, equity_e8)
-    return sorted(
-        (_place(ledger, int(evaluated.buckets[row])), int(gain_e8[row]))
+    found = {
+        row: Winner(*_place(ledger, int(evaluated.buckets[row])), int(gain_e8[row]))
         for row in np.flatnonzero(gain_e8 > 0).tolist()
-    )
+    }
+    rows = np.flatnonzero(mine & (profit_e8 > 0) & (gain_e8[held.bucket] > 0)).tolist()
+    for row in sorted(rows, key=lambda one: rules.instruments[held.instrument[one]]):
+        name = rules.instruments[held.instrument[row]]
+        found[int(held.bucket[row])].profits_e8[name] = int(profit_e8[row])
+    return sorted(found.values(), key=lambda one: (one.account_id, one.bucket))
 
 
 def _candidates(

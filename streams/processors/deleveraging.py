@@ -12,11 +12,11 @@ from streams.processors.fund_records import order as order_record
 from streams.processors.fund_view import FundView, Holding, value_e8
 from streams.processors.outputs import Output
 from streams.processors.transfers import Leg, transfer
+from streams.state.apply_transfers import SOCIALISED
 from streams.state.funds import Request
 from streams.state.ledger import Ledger
 
 Record = dict[str, Any]
-SOCIALISED = "socialised"
 
 
 def hand_over(

@@ -1,14 +1,17 @@
 """What the slices of a partition pass on: penalties to the funds, socialised losses to winners."""
 
+from collections import Counter
+
 import numpy as np
 
+from risk.liquidation.deleveraging import in_turn_e8
 from risk.liquidation.socialising import shares_e8
 from schemas.units import US_PER_MS
 from streams.processors.candidates import gains
-from streams.processors.deleveraging import SOCIALISED
 from streams.processors.outputs import Output
 from streams.processors.transfers import Cause, Leg, transfer
 from streams.state.account_book import CROSS
+from streams.state.apply_transfers import SOCIALISED
 from streams.state.ledger import INSURANCE, Ledger
 from streams.state.mark_board import MarkBoard
 
@@ -41,16 +44,31 @@ class Slices:
         return outputs
 
     def _share(self, name: str, place: tuple[str, int], owed_e8: int) -> list[Output]:
-        """The partition's part of a loss among its winners; what they cannot bear goes back."""
+        """The partition's part of a loss among its winners; what they cannot bear goes back.
+
+        A winner gives of its gain, not of its money: positions that gain cost it as much more.
+        So what it gave is no gain any more, whoever asks next.
+        """
         asset, partition = place
         winners = gains(self._ledger, self._board, asset, partition)
-        shares = shares_e8(np.array([gain for _, gain in winners], np.int64), owed_e8).tolist()
-        legs = [Leg(name, asset=asset, amount_e8=owed_e8)]
-        for ((account, pool), _), share in zip(winners, shares, strict=True):
-            if share:
-                legs.append(Leg(account, pool, asset=asset, amount_e8=-share))
+        shares = shares_e8(np.array([one.gain_e8 for one in winners], np.int64), owed_e8).tolist()
+        legs: list[Leg] = []
+        cost_e8: Counter[str] = Counter()
+        for one, share in zip(winners, shares, strict=True):
+            parts = in_turn_e8(np.array([*one.profits_e8.values()], np.int64), share).tolist()
+            for instrument, part in zip(one.profits_e8, parts, strict=True):
+                if part:
+                    account, pool = one.account_id, one.bucket
+                    legs.append(Leg(account, pool, instrument_id=instrument, cost_e8=part))
+                    cost_e8[instrument] += part
         if uncovered_e8 := owed_e8 - sum(shares):
-            legs.append(Leg(INSURANCE + asset, asset=asset, amount_e8=-uncovered_e8))
+            leg = Leg(INSURANCE + asset, asset=asset, amount_e8=-uncovered_e8)
+            legs += [leg, leg.to(name)]
+        # the slice's own come last: until they are read it is known that legs are on their way
+        legs += [
+            Leg(name, instrument_id=instrument, cost_e8=-part)
+            for instrument, part in cost_e8.items()
+        ]
         return self._transfer("SOCIALISED_LOSS", name, partition, legs)
 
     def _balance(self, name: str, asset: int) -> int:

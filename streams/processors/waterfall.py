@@ -26,6 +26,8 @@ ANSWER_WITHIN_US = 600_000 * US_PER_MS
 """A question that is older was asked by someone who is long gone."""
 PATIENCE = 10
 """Times the gathering time after which a question without any answer is given up."""
+DOUBLINGS = 5
+"""A fund that asks in vain waits twice as long each time, up to so often: about a minute."""
 Record = dict[str, Any]
 
 
@@ -46,7 +48,7 @@ class FundRules:
     gather_ms: int = 2_000
     """How long the answers of all partitions are waited for."""
     retry_ms: int = 2_000
-    """Until what nobody could take is asked for again."""
+    """Until what nobody could take is asked for again; then twice as long each time."""
 
 
 class Waterfall:
@@ -98,14 +100,20 @@ class Waterfall:
             outputs = self._settle(view, fund, allowance)
         elif fund.auctions:
             outputs = self._auction(view, fund, allowance)
-        elif now_us >= fund.until_us:
+        elif now_us >= fund.until_us + self._longer_us(fund):
             outputs = self._shed(view, fund, allowance)
         else:
             outputs = []
         self._show(view, fund)
         if not (fund.requests or fund.auctions or view.holdings or view.equity_e8 < 0):
-            fund.until_us, fund.failed = 0, False
+            fund.until_us, fund.failed, fund.vain = 0, False, 0
         return outputs
+
+    def _longer_us(self, fund: Fund) -> int:
+        """How much longer than `retry_ms` it waits; what arrives on `transfers` ends that."""
+        retry_us = self._rules.retry_ms * US_PER_MS
+        doublings = min(max(fund.vain - 1, 0), DOUBLINGS)
+        return retry_us * ((1 << doublings) - 1)
 
     def _shed(self, view: FundView, fund: Fund, allowance: int) -> list[Output]:
         """Begin with what the fund cannot carry; `failed` tells what was tried in vain."""
@@ -198,7 +206,9 @@ class Waterfall:
                 )
         fund.failed = not outputs and fund.requests[0].instrument is not None
         shares = fund.failed and deficit > 0
-        fund.until_us = 0 if outputs or shares else now_us + rules.retry_ms * US_PER_MS
+        done = bool(outputs) or shares
+        fund.vain = 0 if outputs else fund.vain + (not shares)
+        fund.until_us = 0 if done else now_us + rules.retry_ms * US_PER_MS
         fund.requests = []
         return outputs
 

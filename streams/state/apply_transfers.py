@@ -23,7 +23,8 @@ from streams.state.postings import add_positions
 TAKEOVER, AUCTION, DELEVERAGE = 1, 2, 3
 ASKING = (AUCTION, DELEVERAGE)
 """Kinds whose legs an account of people may have to turn away."""
-RETURNS = "returns"
+RETURNS, SOCIALISED = "returns", "socialised"
+"""Slices of the partition: of legs that were turned away, of losses that its winners share."""
 
 
 def apply_transfers(ledger: Ledger, block: Block, columns: Columns) -> Applied:
@@ -90,10 +91,14 @@ def _turned_away(
         number = ledger.rules.number[instrument]
         amounts = int(data["quantity_e8"][row]), int(data["cost_e8"][row])
         bucket, position = int(buckets[place]), (number, *amounts)
-        closes = data["kind"][row] == DELEVERAGE
-        if _closes(ledger, bucket, position) if closes else ledger.affords(bucket, position):
-            continue
         asset = ledger.rules.assets[int(ledger.rules.contracts.settlement[number])]
+        if data["kind"][row] == AUCTION:
+            takes = ledger.affords(bucket, position)
+        else:  # not while it may be giving of the same gain to a loss that is shared
+            shares = ledger.awaited.get((partition, f"@{SOCIALISED}:{asset}#{partition}"))
+            takes = not shares and _closes(ledger, bucket, position)
+        if takes:
+            continue
         buckets[place] = ledger.book.system_bucket(f"@{RETURNS}:{asset}", partition)
         returned.append(Returned(data["transfer_id"][row], asset, instrument, *amounts))
     return returned

@@ -69,6 +69,8 @@ class Fund:
     """An auction has just ended with a rest that the fund cannot carry."""
     failed: bool = False
     """Nobody took any of what was last asked for."""
+    vain: int = 0
+    """How often in a row all that it could ask for was asked for in vain."""
 
     def next_id(self, account: str) -> str:
         self.number += 1

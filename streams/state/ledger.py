@@ -221,7 +221,9 @@ class Ledger:
 
     def arrives(self, account_id: str, transfer_id: str, more: int) -> None:
         """A leg of a transfer to a fund was read, and so many more of it follow."""
-        arriving = self.funds.setdefault(account_id, Fund()).arriving
+        fund = self.funds.setdefault(account_id, Fund())
+        fund.vain = 0  # it has something new, or something back
+        arriving = fund.arriving
         if more and transfer_id not in arriving:
             arriving.append(transfer_id)
         elif not more and transfer_id in arriving:

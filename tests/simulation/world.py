@@ -8,6 +8,7 @@ from typing import Any
 
 from schemas.block import Block
 from streams.processors.cycle import ACCOUNT_TOPICS
+from streams.state.apply_transfers import RETURNS, SOCIALISED
 from streams.state.changelog import ChangelogError
 from streams.state.partition_log import OPENING, PARTITION
 from streams.transport.transaction import PartitionLostError
@@ -127,13 +128,24 @@ class World:
                 )
 
     def _restless(self) -> bool:
-        """Whether a fund or a slice has something under way that only time brings to an end."""
+        """Whether a fund has something under way that only time brings to an end."""
         states = [self._state(number) for number in range(self.broker.partitions)]
         return any(
-            state["awaited"]
-            or any(fund["requests"] or fund["auctions"] for fund in state["funds"].values())
+            fund["requests"] or fund["auctions"]
             for state in states if state
+            for fund in state["funds"].values()
         )  # fmt: skip
+
+    def _passing_on(self) -> bool:
+        """Whether a slice has what is not its own, or legs of a system account are on the way."""
+        states = [self._state(number) for number in range(self.broker.partitions)]
+        ledgers = [worker.cycle.ledger for worker in self.workers if worker]
+        return any(state and state["awaited"] for state in states) or any(
+            ledger.fund_balance_e8(f"@{name}:USDT#{number}", ledger.rules.asset_number["USDT"])
+            for ledger in ledgers
+            for name in (SOCIALISED, RETURNS)
+            for number in range(self.broker.partitions)
+        )
 
     def durable(self, partition: int) -> dict[str, int]:
         """By topic: up to where the decided turns of a partition have applied its inputs."""
@@ -234,10 +246,11 @@ class World:
                 self._settle_down(number)
             self.broker.tell()
             if self._done():
-                quiet = 0 if self._restless() else quiet + 1
-                if not rests or quiet == QUIET:
+                passing_on = self._passing_on()
+                quiet = 0 if passing_on or self._restless() else quiet + 1
+                if quiet == QUIET or not (rests or passing_on):
                     break
-                rests -= 1
+                rests = max(rests - 1, 0)
                 self.story.rest()
         else:
             self.findings.append("what there is to do is not done in the end")

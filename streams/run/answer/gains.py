@@ -13,7 +13,7 @@ Document = dict[str, Any]
 
 
 def taken(evidence: Evidence) -> list[Document]:
-    """Each transfer that took contracts or money of the account for others' losses."""
+    """Each transfer that took contracts or gains of the account for others' losses."""
     refused = {
         step.record["transfer_id"]
         for step in evidence.history
@@ -31,15 +31,17 @@ def _one(evidence: Evidence, leg: Record) -> Iterator[Document]:
     head = {"transfer_id": leg["transfer_id"], "at": clock(leg["event_time"]), "kind": leg["kind"]}
     if leg["kind"] == "DELEVERAGE":
         yield {**head, **_deleveraged(evidence, leg)}
-    elif leg["kind"] == "SOCIALISED_LOSS" and leg["amount_e8"] < 0:
-        amount = text(-leg["amount_e8"])
+    elif leg["kind"] == "SOCIALISED_LOSS":
+        name, amount = leg["instrument_id"], text(leg["cost_e8"])
+        asset = evidence.rules.contracts[name].settlement
         yield {
             **head,
+            "instrument_id": name,
             "amount": amount,
-            "asset": leg["asset"],
-            "sentence": f"{head['at']} UTC: {amount} {leg['asset']}. The insurance fund had "
-            "nothing left to cover a bankrupt account, and nobody could take its positions: all "
-            "who had gained in that asset gave the same part of their gain.",
+            "asset": asset,
+            "sentence": f"{head['at']} UTC: {amount} {asset} of your gain on {name}. The insurance "
+            "fund had nothing left to cover a bankrupt account, and nobody could take its "
+            "positions: all who had gained in that asset gave the same part of their gain.",
         }
 
 

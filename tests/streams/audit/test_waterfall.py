@@ -205,17 +205,19 @@ def test_a_better_sealed_bid_that_was_passed_over_is_found() -> None:
 
 def test_a_share_of_a_loss_beyond_the_gain_is_found() -> None:
     venue = socialised()
-    shares = [
+    share = next(
         one for one in venue.records("transfers")
         if one["kind"] == "SOCIALISED_LOSS" and one["account_id"] == "frank"
-    ]  # fmt: skip
-    transfer, more = shares[0]["transfer_id"], 5_000 * E8
-    for leg, sign in ((0, 1), (shares[0]["leg"], -1)):
-        at = number_of(venue, "transfers", transfer_id=transfer, leg=leg)
-        amount = venue.records("transfers")[at]["amount_e8"]
-        venue.rewrite("transfers", at, amount_e8=amount + sign * more)
+    )  # fmt: skip
+    transfer = share["transfer_id"]
+    for account, sign in ((transfer.rpartition("/")[0], -1), ("frank", 1)):
+        at = number_of(venue, "transfers", transfer_id=transfer, account_id=account)
+        cost_e8 = venue.records("transfers")[at]["cost_e8"]
+        venue.rewrite("transfers", at, cost_e8=cost_e8 + sign * 5_000 * E8)
     findings = venue.audit()
-    assert any("from frank, whose gain is" in one for one in findings.unjustified)
+    assert any("from frank, whose gain is 1200" in one for one in findings.unjustified)
+    assert any("from frank of ETH-PERP, whose profit is 1200" in one
+               for one in findings.unjustified)  # fmt: skip
     assert any("takes more from @socialised:USDT#" in one for one in findings.unbalanced)
 
 

@@ -97,7 +97,7 @@ def test_a_return_takes_back_only_the_leg_of_its_own_transfer() -> None:
     assert room.books.account("winner").holdings[CROSS, "SOL-PERP"].cost_e8 == -1_260 * E8
 
 
-def test_a_socialised_loss_is_the_winners_and_no_longer_the_funds() -> None:
+def test_a_socialised_loss_is_taken_of_the_winners_gain_and_no_longer_the_funds() -> None:
     room = Room()
     before = room.sums()
     room.handovers.book(
@@ -105,8 +105,11 @@ def test_a_socialised_loss_is_the_winners_and_no_longer_the_funds() -> None:
     )
     room.handovers.book(
         leg(
-            "winner", "SOCIALISED_LOSS", transfer_id="s", number=1, asset="USDT", amount_e8=-30 * E8
+            "winner", "SOCIALISED_LOSS", transfer_id="@socialised:USDT#1/1",
+            instrument_id="SOL-PERP", cost_e8=30 * E8,
         )
-    )
+    )  # fmt: skip
     assert room.sums() == before
-    assert room.books.account("winner").balances_e8[CROSS, "USDT"] == -30 * E8
+    assert room.books.equity_usd("winner", CROSS) == pytest.approx(200 - 30)
+    room.deleverage(10, 180)
+    assert room.books.account("winner").balances_e8[CROSS, "USDT"] == 170 * E8

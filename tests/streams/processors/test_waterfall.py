@@ -8,6 +8,8 @@ from streams.state.partition_log import Image
 from tests.streams.processors.venue import FUND, PARTITIONS, Venue
 from tests.streams.state.exchange import instrument, risk_params
 
+S_US = 1_000_000
+
 
 def crash(venue: Venue, *, fund: int = 0) -> None:
     """alice, long 1 at 50,000 with 2,000, goes under at 47,500 against bob and carol, short."""
@@ -60,7 +62,7 @@ def test_the_cap_of_a_window_leaves_the_rest_to_the_winners():
     assert venue.equity("bob", 47_500) + venue.equity("carol", 47_500) == 60_000 + 2_500 - 300
 
 
-def no_winner_left(venue: Venue) -> None:
+def no_winner_left(venue: Venue, *, eth: int = 2_400) -> None:
     """As `crash`, but those who were short have realised their gain: whoever is short now has no
     profit. frank, erin and ted gain on ETH from gwen, who can pay."""
     names = {"alice": 2_000, "bob": 30_000, "dave": 90_000, "gwen": 90_000}
@@ -72,21 +74,53 @@ def no_winner_left(venue: Venue) -> None:
     for name, contracts in (("frank", 30), ("erin", 20), ("ted", 10)):
         venue.trade(name, "gwen", 2_000, contracts, "ETH-PERP")
     venue.trade("bob", "dave", 47_400)
-    venue.tick(2_400, name="ETH-PERP")
+    venue.tick(eth, name="ETH-PERP")
 
 
 def test_without_winners_in_the_instrument_all_winners_of_the_asset_share_the_loss():
     venue = Venue()
     no_winner_left(venue)
-    before = {name: venue.balances()[name, "cross", "USDT"] for name in ("frank", "erin", "ted")}
+    money = venue.balances()
     venue.tick(47_500, 150)
-    paid = {name: before[name] - venue.balances()[name, "cross", "USDT"] for name in before}
+    given = given_of_gains(venue)
     # of gains of 1,200, 800 and 400 a loss of 500 takes the same part, to the last unit
-    assert sum(paid.values()) == 500 * E8
-    assert paid["frank"] == pytest.approx(250 * E8, abs=2)
-    assert paid["erin"] == pytest.approx(500 * E8 / 3, abs=2)
+    assert sum(given.values()) == 500 * E8
+    assert given["frank"] == pytest.approx(250 * E8, abs=2)
+    assert given["erin"] == pytest.approx(500 * E8 / 3, abs=2)
+    assert all(venue.balances()[name, "cross", "USDT"] == money[name, "cross", "USDT"]
+               for name in given), "a winner gives of its gain, not of its money"  # fmt: skip
     assert venue.equity(FUND, 47_500) == 0
     assert venue.quantity("dave") == -1, "who has no profit is not made to realise a loss"
+
+
+def given_of_gains(venue: Venue) -> dict[str, int]:
+    """By how much the longs of `no_winner_left` cost more than was paid for them, e8."""
+    paid = {"frank": 6_000 * E8, "erin": 4_000 * E8, "ted": 2_000 * E8}
+    held = venue.positions()
+    return {name: held[name, "cross", "ETH-PERP"][1] - cost for name, cost in paid.items()}
+
+
+def test_a_fund_that_stays_in_deficit_takes_each_gain_once_and_asks_less_and_less_often():
+    venue = Venue()
+    no_winner_left(venue, eth=2_040)
+    gains = {"frank": 120 * E8, "erin": 80 * E8, "ted": 40 * E8}
+    venue.tick(47_500, 100)
+    assert given_of_gains(venue) == gains
+    assert venue.equity(FUND, 47_500) == -500 + 240
+    moved, asked = venue.kinds(), questions(venue)
+    venue.tick(47_500, 120, step_us=S_US)
+    assert venue.kinds() == moved, "nobody gives more than it has gained"
+    assert given_of_gains(venue) == gains
+    # two minutes: after 2 s, then 4, 8, 16, 32 and 64, each time for the position and for the gain
+    assert questions(venue) - asked <= 12
+    venue.tick(2_050, name="ETH-PERP")
+    venue.tick(47_500, 70, step_us=S_US)
+    assert given_of_gains(venue) == {name: gain * 5 // 4 for name, gain in gains.items()}
+    assert venue.equity(FUND, 47_500) == -500 + 300
+
+
+def questions(venue: Venue) -> int:
+    return sum(one["event"] == "ASKED" for one in venue.told["deleveraging"])
 
 
 def test_a_winner_that_has_closed_meanwhile_keeps_what_it_has_and_the_next_one_is_asked():

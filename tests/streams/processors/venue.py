@@ -54,10 +54,12 @@ class Venue(Bench):
         self._number += 1
         self.send("collateral", deposit(self._number, account, amount_e8=amount * E8))
 
-    def tick(self, price: int, times: int = 1, *, name: str = "BTC-PERP") -> None:
+    def tick(
+        self, price: int, times: int = 1, *, name: str = "BTC-PERP", step_us: int = STEP_US
+    ) -> None:
         """A mark, a decision, and what was written is read back; so many times."""
         for _ in range(times):
-            self._number += STEP_US
+            self._number += step_us
             self.send("prices", mark(self._number, name, price))
             self.cycle.decide()
             self.read_back()

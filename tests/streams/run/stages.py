@@ -83,10 +83,14 @@ def handed_over(
 
 
 def shared(account: str, amount: int) -> Told:
+    """What a fund gets and a slice gives is money; winners give of the gain of a position."""
+    money = account.startswith("@")
     return "transfers", {
         "transfer_id": f"s/{account}", "leg": 0, "kind": "SOCIALISED_LOSS",
-        "account_id": account, "bucket": "cross", "asset": "USDT", "amount_e8": amount * E8,
-        "instrument_id": None, "quantity_e8": 0, "cost_e8": 0,
+        "account_id": account, "bucket": "cross",
+        "asset": "USDT" if money else None, "amount_e8": amount * E8 if money else 0,
+        "instrument_id": None if money else "ABC-PERP", "quantity_e8": 0,
+        "cost_e8": 0 if money else -amount * E8,
     }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from streams.run.answer.words import answer, losses, statement
 from streams.state.profiles import load_profile
 from tests.streams.audit.test_waterfall import returned, socialised
 from tests.streams.audit.venue import RecordedVenue
-from tests.streams.processors.test_waterfall import crash
+from tests.streams.processors.test_waterfall import crash, given_of_gains
 from tests.streams.state.exchange import fill
 
 PROFILE = load_profile("default")
@@ -149,10 +149,10 @@ def test_what_was_turned_away_was_not_taken() -> None:
 
 def test_a_share_of_a_loss_is_told() -> None:
     venue = socialised()
-    before = 5_000 * E8
     made = taken(evidence(venue, "frank"))
-    paid_e8 = before - venue.balances()["frank", "cross", "USDT"]
-    assert [one["amount"] for one in made] == [f"{paid_e8 / E8:.8f}".rstrip("0").rstrip(".")]
+    given_e8 = given_of_gains(venue)["frank"]
+    assert [one["amount"] for one in made] == [f"{given_e8 / E8:.8f}".rstrip("0").rstrip(".")]
+    assert "USDT of your gain on ETH-PERP" in told(losses(made))
     assert "all who had gained in that asset" in told(losses(made))
 
 

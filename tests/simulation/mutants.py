@@ -7,7 +7,8 @@ import pytest
 
 from risk.liquidation.deleveraging import concessions_e8
 from schemas.block import Block, Int64s
-from streams.processors import cycle, deleveraging
+from streams.processors import candidates, cycle, deleveraging, slices
+from streams.processors.candidates import Winner, gains
 from streams.processors.shards import Shards
 from streams.state import apply_transfers, changelog, partition_log
 from streams.state.partition_log import PartitionLog
@@ -106,6 +107,22 @@ def winners_give_a_unit_too_much(patch: Patch) -> None:
     patch.setattr(deleveraging, "concessions_e8", generous)
 
 
+def gains_are_taken_twice(patch: Patch) -> None:
+    def doubled(*place: Any) -> list[Winner]:
+        return [
+            Winner(
+                one.account_id,
+                one.bucket,
+                2 * one.gain_e8,
+                {name: 2 * profit_e8 for name, profit_e8 in one.profits_e8.items()},
+            )
+            for one in gains(*place)
+        ]
+
+    patch.setattr(candidates, "gains", doubled)
+    patch.setattr(slices, "gains", doubled)
+
+
 MUTANTS: dict[Callable[[Patch], None], str] = {
     nobody_is_fenced: "is there 2 times|ChangelogError",
     blocks_are_done_before_their_commit: "acknowledged up to",
@@ -118,5 +135,6 @@ MUTANTS: dict[Callable[[Patch], None], str] = {
     nothing_is_returned: "positions|nobody has taken",
     whoever_is_asked_takes_it: "taken: ",
     winners_give_a_unit_too_much: "winners give",
+    gains_are_taken_twice: "gained .* and gives",
 }
 """A defect of ours -> what a world that has it is found to do."""

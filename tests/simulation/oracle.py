@@ -11,6 +11,7 @@ from tests.simulation.answers import OpenOrders
 from tests.simulation.books import brought_back, entries_of, pay, post
 from tests.simulation.log import FakeBroker
 from tests.simulation.reading import Record, Topics, read
+from tests.simulation.sharing import Shares
 from tests.simulation.story import FUND, INSTRUMENTS, Story
 from tests.simulation.waterfall import FundJudge
 from tests.streams.state.open_orders import open_orders_of
@@ -33,6 +34,7 @@ class Oracle:
         self._bad = story.bad
         self._bids = story.crowd.bids
         self._waterfall = FundJudge(self._topics, story, rules)
+        self._shares = Shares(self._topics)
         self.seen = self._waterfall.seen
         self.findings: list[str] = []
         self._returned: set[str] = set()
@@ -150,19 +152,24 @@ class Oracle:
                             pay(book, due.pop(0)[2])
                         if f"{topic}-{partition}-{offset}" not in self._bad:
                             of = orders.answered(offset, record) if topic == "fills" else None
-                            self._post(book, topic, record, of)
+                            shares = self._shares.under_way(partition, offset)
+                            self._post(book, topic, record, of, shares=shares)
             for _, _, payment in due:
                 pay(book, payment)
+            if ends != before:
+                self.findings += self._shares.judge(partition, ends, book)
             before = ends
         return book
 
-    def _post(self, book: ClerksBook, topic: str, record: Record, of: int | None) -> None:
+    def _post(
+        self, book: ClerksBook, topic: str, record: Record, of: int | None, *, shares: bool
+    ) -> None:
         """A leg that came back has gone to the slice of returns; whoever keeps one can take it."""
         if topic == "transfers" and record["account_id"][:1] != "@":
             back = record["transfer_id"] in self._returned
             if record["kind"] == "DELEVERAGE":
                 place = record["account_id"], record["bucket"]
-                closes = book.closes(*place, record["instrument_id"], record)
+                closes = not shares and book.closes(*place, record["instrument_id"], record)
                 if closes == back and place not in self._liquidated:
                     self.findings.append(f"{'returned' if back else 'taken'}: {record}")
             if back:

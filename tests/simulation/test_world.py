@@ -54,6 +54,12 @@ def test_scenario(scenario: str) -> None:
     assert world.findings == []
 
 
+def test_a_fund_that_stays_in_deficit_takes_each_gain_once_and_leaves_no_slice_in_debt() -> None:
+    world = World(738).run()
+    assert "a loss is socialised" in world.seen
+    assert world.findings == []
+
+
 def test_a_seed_is_one_world() -> None:
     """What failed once fails again: offsets, keys, values and markers are the same."""
     first, second = (World(7).run().broker.logs for _ in range(2))

@@ -15,8 +15,8 @@ from streams.state.ledger import partition_of
 APP = "crowd"
 
 
-def write(bootstrap: str, people: Crowd) -> None:
-    """List the instruments and write the changelog."""
+def write(bootstrap: str, people: Crowd, *, digest: bool = False) -> str:
+    """List the instruments and write the changelog; the digest of the book, where asked for."""
 
     def fill(cycle: Cycle, numbers: range) -> None:
         names = [account_name(number) for number in numbers]
@@ -24,7 +24,11 @@ def write(bootstrap: str, people: Crowd) -> None:
         for partition in range(PARTITIONS):
             hold(cycle, people, np.flatnonzero(home == partition) + numbers.start, partition)
 
-    written(bootstrap, APP, len(people.cash_e8), opening(), fill)
+    def tell(cycle: Cycle) -> str:
+        rules = cycle.ledger.rules
+        return cycle.ledger.book.digest(rules.assets, rules.instruments) if digest else ""
+
+    return written(bootstrap, APP, len(people.cash_e8), opening(), fill=fill, tell=tell)
 
 
 def open_market(bootstrap: str, *topics: str) -> None:

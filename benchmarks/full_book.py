@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ MIX = np.uint64(0x9E3779B97F4A7C15)
 UInt64s = NDArray[np.uint64]
 Fill = Callable[[Cycle, range], None]
 """Puts the accounts of these numbers into the book of a cycle."""
+Told = TypeVar("Told")
 
 
 def write(bootstrap: str, app: str, accounts: int, seed: int) -> int:
@@ -38,12 +40,25 @@ def write(bootstrap: str, app: str, accounts: int, seed: int) -> int:
     """
     rng = np.random.default_rng(seed)
     return written(
-        bootstrap, app, accounts, opening(), lambda cycle, numbers: _fill(cycle, numbers, rng)
+        bootstrap,
+        app,
+        accounts,
+        opening(),
+        fill=lambda cycle, numbers: _fill(cycle, numbers, rng),
+        tell=lambda cycle: fingerprint(cycle.ledger.book),
     )
 
 
-def written(bootstrap: str, app: str, accounts: int, listing: Iterable[Event], fill: Fill) -> int:
-    """Fill a book and make it durable turn by turn, as a worker does; its fingerprint."""
+def written(
+    bootstrap: str,
+    app: str,
+    accounts: int,
+    listing: Iterable[Event],
+    *,
+    fill: Fill,
+    tell: Callable[[Cycle], Told],
+) -> Told:
+    """Fill a book and make it durable turn by turn, as a worker does; what `tell` says of it."""
     ensure_topics(bootstrap, PARTITIONS, app=app)
     loader = Loader(bootstrap)
     loader.send(listing)
@@ -60,10 +75,10 @@ def written(bootstrap: str, app: str, accounts: int, listing: Iterable[Event], f
             fill(cycle, range(first, min(first + ACCOUNTS_A_TURN, accounts)))
             shards.turn((), (), decide=False)
         shards.settle()
-        print_of_book = fingerprint(cycle.ledger.book)
+        told = tell(cycle)
         for partition in range(PARTITIONS):
             shards.release(partition)
-    return print_of_book
+    return told
 
 
 def listed_cycle(bootstrap: str, app: str) -> Cycle:
@@ -82,7 +97,7 @@ def journals(bootstrap: str, app: str) -> Callable[[int], Journal]:
 
 def fingerprint(book: AccountBook) -> int:
     """A checksum of whose balances and positions are where, whatever the order of rows."""
-    names = [str(book.accounts.keys[row]) for row in book.accounts.live_rows().tolist()]
+    names = [name.decode() for name in book.accounts.encoded(book.accounts.live_rows())]
     owner = np.zeros(book.accounts.capacity, np.uint64)
     owner[book.accounts.live] = hashes(names)
     balances = _sum(book, book.balances, owner, "asset", "amount_e8")
@@ -90,7 +105,7 @@ def fingerprint(book: AccountBook) -> int:
     return (balances + positions * 3) % 2**64
 
 
-def _sum(book: AccountBook, table: ColumnTable[int], owner: UInt64s, *columns: str) -> int:
+def _sum(book: AccountBook, table: ColumnTable, owner: UInt64s, *columns: str) -> int:
     rows = table.live_rows()
     bucket = table["bucket"][rows]
     mixed = owner[book.buckets["account"][bucket]]

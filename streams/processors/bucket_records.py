@@ -80,7 +80,7 @@ class BucketRecords:
             held = dict.fromkeys(instruments[place])
             moved = [instrument for instrument in held if instrument in ticked]
             newest = max(moved, key=times_us.__getitem__, default=None)
-            name, pool = str(book.accounts.keys[account]), pool_name(ledger, row)
+            name, pool = book.accounts.name(account), pool_name(ledger, row)
             fields = {
                 "account_id": name,
                 "bucket": pool,

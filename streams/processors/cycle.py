@@ -258,9 +258,8 @@ class Cycle:
         if held is None or block.offsets[0] >= held.ahead.get(block.topic, 0):
             return columns
         accounts = self.ledger.book.accounts
-        rows = np.array([accounts.find(name) or 0 for name in columns.data["account_id"]], int)
-        known = np.array([accounts.find(name) is not None for name in columns.data["account_id"]])
-        seen = known & (block.offsets[columns.rows] < accounts[block.topic][rows])
+        rows = accounts.found(columns.data["account_id"])
+        seen = (rows >= 0) & (block.offsets[columns.rows] < accounts[block.topic][rows])
         return columns.chosen(np.flatnonzero(~seen))
 
     def _quarantine(self, block: Block, refused: list[Refusal]) -> None:

@@ -190,7 +190,5 @@ class Decider:
 
     def _funds(self, accounts: Int64s) -> Bools:
         """bool[n]: insurance funds, which hold positions too and are published like people."""
-        keys = self._ledger.book.accounts.keys
-        return np.array(
-            [(keys[row] or "").startswith(INSURANCE) for row in accounts.tolist()], bool
-        )
+        names = self._ledger.book.accounts.encoded(accounts)
+        return np.array([name.startswith(INSURANCE.encode()) for name in names], np.bool_)

@@ -70,7 +70,8 @@ def evaluate(ledger: Ledger, board: MarkBoard, buckets: Int64s) -> Evaluated:
     marked = _valued(ledger, board, prices_e8, open_rows)
     held, position_bucket, incomplete = open_rows[marked], place[marked], place[~marked]
     owned, balance_bucket = _rows_of(balances, book.owned, buckets, "amount_e8")
-    instruments, assets = positions["instrument"][held], balances["asset"][owned]
+    instruments = positions["instrument"][held].astype(np.int64)
+    assets = balances["asset"][owned].astype(np.int64)
     open_positions = Positions(
         bucket=position_bucket,
         instrument=instruments,
@@ -110,7 +111,7 @@ def evaluate(ledger: Ledger, board: MarkBoard, buckets: Int64s) -> Evaluated:
 
 
 def _rows_of(
-    table: ColumnTable[int], chains: Chains, buckets: Int64s, amount: str
+    table: ColumnTable, chains: Chains, buckets: Int64s, amount: str
 ) -> tuple[Int64s, Int64s]:
     """Rows whose amount is not zero, and the place of the bucket of each: by place, then by row."""
     rows, place = chains.of(buckets)

@@ -31,8 +31,7 @@ def margin_states(ledger: Ledger, board: MarkBoard, accounts: Int64s) -> list[Ou
     records: dict[int, Record] = {}
     outputs = []
     for row, partition, quarantined in zip(*(c.tolist() for c in columns), strict=True):
-        name = book.accounts.keys[row]
-        assert name is not None
+        name = book.accounts.name(row)
         records[row] = {
             "event_time": board.clock_us,
             "account_id": name,

@@ -7,6 +7,8 @@ from risk.holdings import Assets, Balances, Contracts, Positions, StepTable, Ter
 from risk.profile import Profile
 from schemas.block import Int64s
 from schemas.units import E8, PPM
+from streams.state.account_book import CROSS, AccountBook
+from streams.state.open_orders import Orders
 
 SHARED = 25_000
 """Positions of which the cores share the work."""
@@ -16,12 +18,25 @@ PERPETUAL, CALL, ANOTHER = 0, 1, 2
 
 def warm_up(profile: Profile) -> None:
     """Evaluate small books and large ones: perpetuals of two underlyings, with an open order; a
-    call and portfolios where the profile has rules for them."""
+    call and portfolios where the profile has rules for them. Open a book and lose it again."""
+    _come_and_go()
     _evaluate(profile, [PERPETUAL, ANOTHER], Kind.CROSS)
     held = [PERPETUAL, CALL, ANOTHER] if profile.options else [PERPETUAL, ANOTHER]
     for kind in (Kind.CROSS, Kind.PORTFOLIO) if profile.portfolio else (Kind.CROSS,):
         _evaluate(profile, held, kind)
         _evaluate(profile, held * (SHARED // len(held)), kind)
+
+
+def _come_and_go() -> None:
+    """More accounts than a new book has room for, then none."""
+    book, many = AccountBook(), 200
+    accounts = book.account_rows([str(number) for number in range(many)], 0)
+    buckets = book.bucket_rows(accounts, np.full(many, CROSS))
+    book.position_rows(buckets, np.full(many, PERPETUAL))
+    hashed, bids = np.arange(many, dtype=np.uint64), np.zeros(many, np.bool_)
+    instruments, signed_e8 = np.full(many, PERPETUAL), np.full(many, E8)
+    book.orders.put(Orders(accounts, hashed, buckets, instruments, signed_e8, bids))
+    book.drop_partition(0)
 
 
 def _evaluate(profile: Profile, held: list[int], kind: Kind) -> None:

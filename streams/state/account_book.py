@@ -13,7 +13,8 @@ import numpy as np
 
 from schemas.block import Int64s
 from streams.state.chains import LINKS, Chains
-from streams.state.columns import ColumnTable
+from streams.state.columns import PairTable
+from streams.state.name_table import NameList, NameTable
 from streams.state.open_orders import OpenOrders
 
 WITH_IDS = ("collateral", "transfers", "fills")
@@ -22,8 +23,8 @@ OFFSETS = (*WITH_IDS, "orders")
 """Topics whose records change accounts; an account knows of each how far it has applied it."""
 CROSS = -1
 """The `instrument` of a bucket that is an account's cross pool."""
-_SHIFT = 40
-"""Keys of the tables have what differs most in their low bits, by which a dict tells them apart."""
+_AT_ONCE = 100_000
+"""Rows of a digest."""
 
 
 class AccountBook:
@@ -32,7 +33,7 @@ class AccountBook:
     def __init__(self) -> None:
         self.portfolios: set[str] = set()
         """Accounts that are margined as a portfolio, whether they have a row yet or not."""
-        self.accounts: ColumnTable[str] = ColumnTable(
+        self.accounts = NameTable(
             partition=np.int32,
             system=np.bool_,
             portfolio=np.bool_,
@@ -44,9 +45,9 @@ class AccountBook:
             first_bucket=np.int32,
             **dict.fromkeys(OFFSETS, np.int64),
         )
-        self.buckets: ColumnTable[int] = ColumnTable(
-            account=np.int64,
-            instrument=np.int64,
+        self.buckets = PairTable(
+            account=np.int32,
+            instrument=np.int32,
             stage=np.int8,
             episode=np.int64,
             outputs=np.int64,
@@ -62,11 +63,9 @@ class AccountBook:
             first_position=np.int32,
             **LINKS,
         )
-        self.balances: ColumnTable[int] = ColumnTable(
-            bucket=np.int64, asset=np.int64, amount_e8=np.int64, **LINKS
-        )
-        self.positions: ColumnTable[int] = ColumnTable(
-            bucket=np.int64, instrument=np.int64, quantity_e8=np.int64, cost_e8=np.int64, **LINKS
+        self.balances = PairTable(bucket=np.int32, asset=np.int32, amount_e8=np.int64, **LINKS)
+        self.positions = PairTable(
+            bucket=np.int32, instrument=np.int32, quantity_e8=np.int64, cost_e8=np.int64, **LINKS
         )
         self.pools = Chains(self.accounts, "first_bucket", self.buckets, "account")
         self.owned = Chains(self.buckets, "first_balance", self.balances, "bucket")
@@ -75,15 +74,18 @@ class AccountBook:
         self._slices: dict[tuple[str, int], int] = {}
         """Buckets of system accounts' slices that were asked for, by name and partition."""
 
-    def account_rows(self, ids: Sequence[str], partition: int) -> Int64s:
+    def account_rows(self, ids: NameList, partition: int) -> Int64s:
         """Rows of accounts of one partition, one an id, to be written to; opened where new."""
         before = len(self.accounts)
         rows = self.accounts.rows(ids)
         self.accounts["dirty"][rows] = True
         if len(self.accounts) > before:
+            names = self.accounts.encoded(rows)
             self.accounts["partition"][rows] = partition
-            self.accounts["system"][rows] = [name[:1] == "@" for name in ids]
-            self.accounts["portfolio"][rows] = [name in self.portfolios for name in ids]
+            self.accounts["system"][rows] = [name[:1] == b"@" for name in names]
+            if self.portfolios:
+                portfolio = [name.decode() in self.portfolios for name in names]
+                self.accounts["portfolio"][rows] = portfolio
         return rows
 
     def set_portfolio(self, name: str, portfolio: bool) -> None:
@@ -97,28 +99,22 @@ class AccountBook:
     def bucket_rows(self, accounts: Int64s, instruments: Int64s) -> Int64s:
         """Rows of buckets; `instruments` is CROSS for the pool, else the isolated instrument."""
         before = len(self.buckets)
-        rows = self.buckets.rows_of((instruments + 1 << _SHIFT) | accounts)
+        rows = self.buckets.rows(accounts, instruments)
         if len(self.buckets) > before:
-            self.buckets["account"][rows] = accounts
-            self.buckets["instrument"][rows] = instruments
             self.pools.link(rows, accounts)
         return rows
 
     def balance_rows(self, buckets: Int64s, assets: Int64s) -> Int64s:
         before = len(self.balances)
-        rows = self.balances.rows_of((assets << _SHIFT) | buckets)
+        rows = self.balances.rows(buckets, assets)
         if len(self.balances) > before:
-            self.balances["bucket"][rows] = buckets
-            self.balances["asset"][rows] = assets
             self.owned.link(rows, buckets)
         return rows
 
     def position_rows(self, buckets: Int64s, instruments: Int64s) -> Int64s:
         before = len(self.positions)
-        rows = self.positions.rows_of((instruments << _SHIFT) | buckets)
+        rows = self.positions.rows(buckets, instruments)
         if len(self.positions) > before:
-            self.positions["bucket"][rows] = buckets
-            self.positions["instrument"][rows] = instruments
             self.held.link(rows, buckets)
         return rows
 
@@ -161,9 +157,7 @@ class AccountBook:
         np.maximum.at(self.accounts[topic], accounts, offsets + 1)
 
     def account_of_bucket(self, bucket: int) -> str:
-        name = self.accounts.keys[int(self.buckets["account"][bucket])]
-        assert name is not None
-        return name
+        return self.accounts.name(int(self.buckets["account"][bucket]))
 
     def partition_of_bucket(self, bucket: int) -> int:
         return int(self.accounts["partition"][self.buckets["account"][bucket]])
@@ -196,15 +190,18 @@ class AccountBook:
             (self.balances, assets, ("asset", "amount_e8")),
             (self.positions, instruments, ("instrument", "quantity_e8", "cost_e8")),
         ):
-            for row in table.live_rows().tolist():
-                bucket = int(table["bucket"][row])
-                amounts = [int(table[field][row]) for field in fields[1:]]
-                if any(amounts):
-                    pool = int(self.buckets["instrument"][bucket])
-                    place = "cross" if pool == CROSS else instruments[pool]
-                    what = names[int(table[fields[0]][row])]
-                    entry = f"{self.account_of_bucket(bucket)}|{place}|{what}|{amounts}"
-                    total += int.from_bytes(
-                        hashlib.blake2b(entry.encode(), digest_size=16).digest()
-                    )
+            live = table.live_rows()
+            for rows in np.array_split(live, len(live) // _AT_ONCE + 1):
+                bucket = table["bucket"][rows]
+                owners = self.accounts.encoded(self.buckets["account"][bucket])
+                pools = self.buckets["instrument"][bucket].tolist()
+                columns = (table[field][rows].tolist() for field in fields)
+                for owner, pool, what, *amounts in zip(owners, pools, *columns, strict=True):
+                    if any(amounts):
+                        place = "cross" if pool == CROSS else instruments[pool]
+                        total += _hash(f"{owner.decode()}|{place}|{names[what]}|{amounts}")
         return f"{total % 2**128:032x}"
+
+
+def _hash(entry: str) -> int:
+    return int.from_bytes(hashlib.blake2b(entry.encode(), digest_size=16).digest())

@@ -1,7 +1,5 @@
 """What belongs to whom: the rows of a table that a row of another owns, without a look at all."""
 
-from typing import Any
-
 import numpy as np
 
 from risk.margin.buckets import order_of
@@ -18,9 +16,7 @@ MANY = 8
 class Chains:
     """Each owner's column `first` holds the row + 1 of the first of its chain."""
 
-    def __init__(
-        self, owners: ColumnTable[Any], first: str, rows: ColumnTable[int], owner: str
-    ) -> None:
+    def __init__(self, owners: ColumnTable, first: str, rows: ColumnTable, owner: str) -> None:
         """`owner` is the column of the rows that names whose each is."""
         self._owners = owners
         self._first = first

@@ -105,7 +105,7 @@ def pack(book: AccountBook, accounts: Int64s, names: Names) -> Sealed:
     ends = ((starts + sizes) * 8).tolist()
     return Sealed(
         accounts,
-        [str(book.accounts.keys[row]).encode() for row in accounts.tolist()],
+        book.accounts.encoded(accounts),
         [raw[start:end] for start, end in zip((starts * 8).tolist(), ends, strict=True)],
         seals,
     )
@@ -121,7 +121,7 @@ def unpack(
     if not keys:
         return np.empty(0, np.int64)
     words, starts, counts = _checked(keys, values)
-    accounts = book.account_rows([key.decode() for key in keys], partition)
+    accounts = book.account_rows(keys, partition)
     columns = book.accounts
     for number, topic in enumerate(HEAD_OFFSETS):
         columns[topic][accounts] = words[starts + 2 + number]
@@ -196,7 +196,7 @@ def _refuse(keys: Sequence[bytes], wrong: NDArray[np.bool_], why: Callable[[int]
 
 
 def _entries(
-    table: ColumnTable[int], chains: Chains, buckets: Int64s, *amounts: str
+    table: ColumnTable, chains: Chains, buckets: Int64s, *amounts: str
 ) -> tuple[Int64s, Int64s]:
     """Rows of a table in these buckets that are not zero, and the place of the bucket of each."""
     rows, place = chains.of(buckets)
@@ -221,7 +221,7 @@ def _heads(book: AccountBook, accounts: Int64s, counts: list[Int64s]) -> Int64s:
 def _bucket_words(book: AccountBook, rows: Int64s, names: Names) -> Int64s:
     columns = book.buckets
     words = np.empty((len(rows), BUCKET), np.int64)
-    pool = columns["instrument"][rows].copy()
+    pool = columns["instrument"][rows].astype(np.int64)
     isolated = pool != CROSS
     partitions = book.accounts["partition"][columns["account"][rows[isolated]]]
     pool[isolated] = names.instruments.codes(partitions, pool[isolated])

@@ -1,117 +1,155 @@
-"""A table of numpy columns: rows are found by key, reused when freed, doubled when full."""
+"""Tables of numpy columns: rows are reused when freed, and moved to longer columns when full."""
 
-from collections.abc import Hashable, Iterable
-from itertools import repeat
-from typing import Any, Generic, TypeVar
+from array import array
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from schemas.block import Int64s
+from streams.state.probing import (
+    EMPTY,
+    Pairs,
+    Slots,
+    enter_pairs,
+    find_pairs,
+    leave_pairs,
+    settle_pairs,
+)
 
-Key = TypeVar("Key", bound=Hashable)
 FIRST_CAPACITY = 64
-MANY = 1_000
+FIRST_SLOTS = 128
+FULL = 0.75
+"""Of the slots in use: beyond it there are twice as many."""
 
 
-class ColumnTable(Generic[Key]):
-    """Columns of equal length; `live` tells the rows in use, `keys[row]` what they are about."""
+class ColumnTable:
+    """Columns of equal length; `live` tells the rows in use, the others hold zeros.
+
+    Memory beyond the last row in use was never written to, so the machine has not given it.
+    """
 
     def __init__(self, **dtypes: DTypeLike) -> None:
         self._columns: dict[str, NDArray[Any]] = {
             name: np.zeros(FIRST_CAPACITY, dtype) for name, dtype in dtypes.items()
         }
         self.live = np.zeros(FIRST_CAPACITY, np.bool_)
-        self.keys: list[Key | None] = []
-        self._row_of: dict[Key, int] = {}
-        self._free: list[int] = []
+        self._slots = _empty(FIRST_SLOTS)
+        self._end = 0
+        """Behind the last row that was ever in use."""
+        self._free = array("q")
+        """Rows before it that are not; the one freed last is used first."""
 
     def __len__(self) -> int:
-        return len(self._row_of)
+        return self._end - len(self._free)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        """The whole column, free rows included (they hold zeros)."""
+        """The whole column, free rows included."""
         return self._columns[name]
 
     @property
     def capacity(self) -> int:
         return len(self.live)
 
-    def find(self, key: Key) -> int | None:
-        return self._row_of.get(key)
-
-    def row(self, key: Key) -> int:
-        """The row of a key; a zeroed one where it is new."""
-        row = self._row_of.get(key)
-        return self._occupy(key) if row is None else row
-
-    def rows(self, keys: Iterable[Key]) -> Int64s:
-        """The rows of many keys, one lookup each; zeroed ones for those that are new."""
-        listed = list(keys)
-        found = np.fromiter(map(self._row_of.get, listed, repeat(-1)), np.int64, len(listed))
-        missing = np.flatnonzero(found < 0)
-        if len(missing):
-            new = [listed[place] for place in missing.tolist()]
-            many = len(listed) >= MANY
-            found[missing] = self._append(new) if many else list(map(self.row, new))
-        return found
-
-    def unknown(self, keys: Iterable[Key]) -> set[Key]:
-        """Those that have no row."""
-        return set(keys).difference(self._row_of)
-
-    def rows_of(self, keys: Int64s) -> Int64s:
-        """As `rows` for integer keys that repeat a lot: one lookup a distinct key."""
-        distinct, inverse = np.unique(keys, return_inverse=True)
-        return self.rows(distinct.tolist())[inverse]
-
     def live_rows(self) -> Int64s:
         return np.flatnonzero(self.live)
 
-    def release(self, rows: Int64s) -> None:
-        """Free rows: their keys are forgotten and their columns zeroed."""
-        for row in rows.tolist():
-            key = self.keys[row]
-            assert key is not None, f"row {row} is free already"
-            del self._row_of[key]
-            self.keys[row] = None
-            self._free.append(row)
+    def _unused(self, count: int) -> Int64s:
+        """Rows to be taken next, and slots for them."""
+        freed = np.frombuffer(self._free[-count:], np.int64)[::-1]
+        end = self._end + count - len(freed)
+        if end > self.capacity:
+            self._lengthen(max(end, self.capacity * 3 // 2))
+        if len(self) + count > FULL * len(self._slots):
+            size = len(self._slots)
+            while len(self) + count > FULL * size:
+                size *= 2
+            self._slots = _empty(size)
+            self._settle(self.live_rows())
+        return np.concatenate([freed, np.arange(self._end, end)])
+
+    def _take(self, rows: Int64s) -> None:
+        """The first of `_unused`, in its order."""
+        freed = min(len(rows), len(self._free))
+        del self._free[len(self._free) - freed :]
+        self._end += len(rows) - freed
+        self.live[rows] = True
+
+    def _give_back(self, rows: Int64s) -> None:
+        """Rows that have left their slots."""
+        self._free.frombytes(rows.tobytes())
         self.live[rows] = False
         for column in self._columns.values():
             column[rows] = 0
 
-    def _occupy(self, key: Key) -> int:
-        if self._free:
-            row = self._free.pop()
-            self.keys[row] = key
-        else:
-            row = len(self.keys)
-            if row == self.capacity:
-                self._double()
-            self.keys.append(key)
-        self._row_of[key] = row
-        self.live[row] = True
-        return row
-
-    def _append(self, new: list[Key]) -> Int64s:
-        """Rows for many new keys at once, behind all others: how a large book comes back."""
-        row_of, first, known = self._row_of, len(self.keys), len(self)
-        row_of.update(zip(new, range(first, first + len(new)), strict=True))
-        if len(self) - known < len(new):  # some are named twice
-            distinct = list(dict.fromkeys(new))
-            row_of.update(zip(distinct, range(first, first + len(distinct)), strict=True))
-            rows = [row_of[key] for key in new]
-        else:
-            distinct, rows = new, list(range(first, first + len(new)))
-        end = first + len(distinct)
-        while self.capacity < end:
-            self._double()
-        self.keys.extend(distinct)
-        self.live[first:end] = True
-        return np.array(rows, np.int64)
-
-    def _double(self) -> None:
-        size = self.capacity
-        self.live = np.concatenate([self.live, np.zeros(size, np.bool_)])
+    def _lengthen(self, size: int) -> None:
+        self.live = _longer(self.live, size)
         for name, column in self._columns.items():
-            self._columns[name] = np.concatenate([column, np.zeros(size, column.dtype)])
+            self._columns[name] = _longer(column, size)
+
+    def _settle(self, rows: Int64s) -> None:
+        """Put rows into their slots."""
+        raise NotImplementedError
+
+
+class PairTable(ColumnTable):
+    """Rows that are found by two columns of integers, those that are named first."""
+
+    def __init__(self, **dtypes: DTypeLike) -> None:
+        super().__init__(**dtypes)
+        self._key = list(dtypes)[:2]
+
+    def find(self, first: int, second: int) -> int | None:
+        row = int(self.found(np.array([first]), np.array([second]))[0])
+        return None if row == EMPTY else row
+
+    def found(self, first: Int64s, second: Int64s) -> Int64s:
+        """int64[n]: the row of each key, EMPTY where there is none."""
+        rows = np.empty(len(first), np.int64)
+        find_pairs(self._pairs(), _plain(first), _plain(second), rows)
+        return rows
+
+    def rows(self, first: Int64s, second: Int64s) -> Int64s:
+        """int64[n]: the row of each key; new ones in the order in which they are first named."""
+        rows = self.found(first, second)
+        missing = np.flatnonzero(rows == EMPTY)
+        if len(missing):
+            fresh, there = self._unused(len(missing)), np.empty(len(missing), np.int64)
+            keys = _plain(first[missing]), _plain(second[missing])
+            self._take(fresh[: enter_pairs(self._pairs(), keys, fresh, there)])
+            rows[missing] = there
+        return rows
+
+    def release(self, rows: Int64s) -> None:
+        """Free rows, each once: they are found no more."""
+        assert self.live[rows].all(), "a row is free already"
+        leave_pairs(self._pairs(), rows)
+        self._give_back(rows)
+
+    def _settle(self, rows: Int64s) -> None:
+        settle_pairs(self._pairs(), rows)
+
+    def _pairs(self) -> Pairs:
+        first, second = (_signed(self._columns[name]) for name in self._key)
+        return self._slots, first, second
+
+
+def _empty(size: int) -> Slots:
+    return np.full(size, EMPTY, np.int32)
+
+
+def _longer(column: NDArray[Any], size: int) -> NDArray[Any]:
+    """The same at its beginning, zeros behind."""
+    longer = np.zeros(size, column.dtype)
+    longer[: len(column)] = column
+    return longer
+
+
+def _signed(column: NDArray[Any]) -> NDArray[Any]:
+    """The same bits, where they were unsigned: integers of both kinds compare as floats."""
+    return column.view(np.int64) if column.dtype == np.uint64 else column
+
+
+def _plain(keys: Int64s) -> Int64s:
+    """As the kernels are compiled for."""
+    return np.require(keys, np.int64, "C")

@@ -187,7 +187,7 @@ class Ledger:
         accounts = self.book.accounts
         mine = accounts.live & accounts["quarantined"] & (accounts["partition"] == partition)
         for row in np.flatnonzero(mine).tolist():
-            self._lift(row, self._cleared_us.get(str(accounts.keys[row]), -1))
+            self._lift(row, self._cleared_us.get(accounts.name(row), -1))
 
     def _lift(self, row: int, cleared_us: int) -> None:
         accounts = self.book.accounts

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from schemas.block import Int64s
 from schemas.units import LIMIT_E8
-from streams.state.columns import ColumnTable
+from streams.state.columns import ColumnTable, PairTable
+from streams.state.probing import EMPTY
 from streams.state.recent_ids import UInt64s
 
 MOST_ORDERS = 50_000
@@ -37,9 +38,9 @@ class Orders:
     def chosen(self, places: Int64s) -> Self:
         return type(self)(*(getattr(self, field.name)[places] for field in fields(self)))
 
-    def keys(self) -> list[int]:
-        pairs = zip(self.id_hash.tolist(), self.account.tolist(), strict=True)
-        return [id_hash << _SHIFT | account for id_hash, account in pairs]
+    def place(self) -> tuple[Int64s, Int64s]:
+        """How they are found among the open ones."""
+        return self.account, self.id_hash.view(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class OpenOrders:
     """Orders and their sums; what is gone leaves no row in either table."""
 
     def __init__(self) -> None:
-        self.table: ColumnTable[int] = ColumnTable(
+        self.table = PairTable(
             account=np.int64,
             id_hash=np.uint64,
             bucket=np.int64,
@@ -68,10 +69,10 @@ class OpenOrders:
             signed_e8=np.int64,
             reduce_only=np.bool_,
         )
-        self.sums: ColumnTable[int] = ColumnTable(
-            account=np.int64,
+        self.sums = PairTable(
             bucket=np.int64,
             instrument=np.int64,
+            account=np.int64,
             bids_e8=np.int64,
             asks_e8=np.int64,
             count=np.int64,
@@ -79,9 +80,9 @@ class OpenOrders:
 
     def put(self, new: Orders) -> Int64s:
         """Each in place of the order of the same id, in their order; returns buckets touched."""
-        last = {key: place for place, key in enumerate(new.keys())}
-        latest = new.chosen(np.fromiter(last.values(), np.int64, len(last)))
-        rows, table = self.table.rows(last), self.table
+        table = self.table
+        rows, from_end = np.unique(table.rows(*new.place())[::-1], return_index=True)
+        latest = new.chosen(len(new) - 1 - from_end)
         before = table["bucket"][rows[table["signed_e8"][rows] != 0]]
         self._add(rows, -1)
         for field in fields(latest):
@@ -115,28 +116,27 @@ class OpenOrders:
         if (counts[new.account] + np.bincount(new.account)[new.account] > MOST_ORDERS).any():
             return False
         sums = self.sums
-        keys, place = np.unique(new.instrument << _SHIFT | new.bucket, return_inverse=True)
-        found = [sums.find(key) for key in keys.tolist()]
-        present_e8 = [
-            0 if at is None else sums["bids_e8"][at] + sums["asks_e8"][at] for at in found
-        ]
+        keys = new.instrument << _SHIFT | new.bucket
+        _, first, place = np.unique(keys, return_index=True, return_inverse=True)
+        at = sums.found(new.bucket[first], new.instrument[first])
+        present_e8 = np.where(at == EMPTY, 0, sums["bids_e8"][at] + sums["asks_e8"][at])
         more_e8 = np.bincount(place, np.abs(new.signed_e8).astype(np.float64))
-        return bool((np.array(present_e8, np.float64) + more_e8 <= LIMIT_E8 * (1 - 1e-9)).all())
+        return bool((present_e8.astype(np.float64) + more_e8 <= LIMIT_E8 * (1 - 1e-9)).all())
 
     def fault(self, one: Orders) -> str | None:
         """Which limit a single order would break in place of the one of its id."""
         signed_e8 = int(one.signed_e8[0])
         if not signed_e8:
             return None
-        old, sums = self.table.find(one.keys()[0]), self.sums
+        old, sums = int(self.table.found(*one.place())[0]), self.sums
         count = int(sums["count"][sums.live & (sums["account"] == one.account[0])].sum())
-        if old is None and count >= MOST_ORDERS:
+        if old == EMPTY and count >= MOST_ORDERS:
             return f"the account has {count} open orders: no more are kept"
         side, sign = ("bids", 1) if signed_e8 > 0 else ("asks", -1)
-        at = sums.find(int(one.instrument[0]) << _SHIFT | int(one.bucket[0]))
+        at = sums.find(int(one.bucket[0]), int(one.instrument[0]))
         total_e8 = 0 if one.reduce_only[0] else sign * signed_e8
         total_e8 += 0 if at is None else int(sums[f"{side}_e8"][at])
-        if old is not None:
+        if old != EMPTY:
             row = np.array([old])
             if self._sum_rows(row)[0] == at:
                 total_e8 -= max(sign * int(self._counted(row)[0]), 0)
@@ -146,15 +146,13 @@ class OpenOrders:
         """Add orders to their sums, or take them out; those of nothing are in none."""
         rows = rows[self.table["signed_e8"][rows] != 0]
         at, sums, counted_e8 = self._sum_rows(rows), self.sums, self._counted(rows)
-        for field in ("account", "bucket", "instrument"):
-            sums[field][at] = self.table[field][rows]
+        sums["account"][at] = self.table["account"][rows]
         np.add.at(sums["bids_e8"], at, sign * np.maximum(counted_e8, 0))
         np.add.at(sums["asks_e8"], at, sign * np.maximum(-counted_e8, 0))
         np.add.at(sums["count"], at, sign)
 
     def _sum_rows(self, rows: Int64s) -> Int64s:
-        keys = self.table["instrument"][rows] << _SHIFT | self.table["bucket"][rows]
-        return self.sums.rows_of(keys)
+        return self.sums.rows(self.table["bucket"][rows], self.table["instrument"][rows])
 
     def _counted(self, rows: Int64s) -> Int64s:
         return np.where(self.table["reduce_only"][rows], 0, self.table["signed_e8"][rows])
@@ -164,7 +162,7 @@ class OpenOrders:
         self.sums.release(np.flatnonzero(self.sums.live & (self.sums["count"] == 0)))
 
 
-def _among(table: ColumnTable[int], buckets: Int64s) -> tuple[Int64s, Int64s]:
+def _among(table: ColumnTable, buckets: Int64s) -> tuple[Int64s, Int64s]:
     """Rows in these buckets and the place of each: by place, then by row."""
     rows = table.live_rows()
     if not len(rows) or not len(buckets):

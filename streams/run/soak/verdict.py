@@ -46,7 +46,7 @@ def accounts_of(cycle: Cycle) -> dict[str, AccountState]:
     """The accounts of a cycle's book; `offsets` are those of their partition."""
     book, rules = cycle.ledger.book, cycle.ledger.rules
     states = {
-        str(book.accounts.keys[row]): AccountState(
+        book.accounts.name(row): AccountState(
             offsets=cycle.ends(int(book.accounts["partition"][row]))
         )
         for row in book.accounts.live_rows().tolist()

@@ -20,7 +20,7 @@ def open_orders_of(cycle: Cycle, partition: int | None = None) -> tuple[Open, Su
     table, orders = book.orders.table, {}
     for row in np.flatnonzero(table.live & chosen[table["bucket"]]).tolist():
         account, bucket = place(int(table["bucket"][row]))
-        assert account == book.accounts.keys[int(table["account"][row])]
+        assert account == book.accounts.name(int(table["account"][row]))
         orders[account, int(table["id_hash"][row])] = (
             bucket, listed[int(table["instrument"][row])], int(table["signed_e8"][row]),
             bool(table["reduce_only"][row]),

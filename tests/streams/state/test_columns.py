@@ -1,36 +1,124 @@
 """Rows of a table by key: one a key, however many are asked for at once and how often each."""
 
+import random
+from typing import Any
+
 import numpy as np
 import pytest
 
-from streams.state.columns import MANY, ColumnTable
+from schemas.block import Int64s
+from streams.state import probing
+from streams.state.columns import ColumnTable, PairTable
+from streams.state.name_table import NameTable
+from tests.reference.rows import RowsByKey
+
+LETTERS = ("a", "b", "@", "é", "𝄞", "\x00")
 
 
-def table_of(*keys: int) -> ColumnTable[int]:
-    table: ColumnTable[int] = ColumnTable(amount=np.int64)
-    table.rows(keys)
-    return table
+def ints(*values: int) -> Int64s:
+    return np.array(values, np.int64)
 
 
-@pytest.mark.parametrize("count", [3, MANY, 3 * MANY])
-@pytest.mark.parametrize("named", [1, 2])
-def test_new_keys_get_a_row_each_also_where_they_are_named_twice(count: int, named: int) -> None:
-    table = table_of(7, 8)
-    keys = [8, *range(100, 100 + count)] * named
-    rows = table.rows(keys)
-    one_by_one = table_of(7, 8)
-    assert rows.tolist() == [one_by_one.row(key) for key in keys]
-    assert [table.keys[row] for row in rows.tolist()] == keys
-    assert table.rows(keys).tolist() == rows.tolist()
-    assert len(table) == int(table.live.sum()) == count + 2
+def pair_table(of: type[np.integer[Any]] = np.int64) -> PairTable:
+    return PairTable(first=of, second=of, amount=np.int64)
+
+
+def assert_consistent(table: ColumnTable, twin: RowsByKey) -> None:
+    assert len(table) == len(twin.row_of)
+    assert table.live_rows().tolist() == sorted(twin.row_of.values())
+    assert not table["amount"][~table.live].any()
+
+
+@pytest.mark.parametrize("of", [np.int32, np.int64])
+@pytest.mark.parametrize("seed", range(3))
+def test_pairs_are_found_as_in_a_dict(seed: int, of: type[np.integer[Any]]) -> None:
+    """Few values and many removals: keys push one another on and move back."""
+    rng, table, twin = np.random.default_rng(seed), pair_table(of), RowsByKey()
+    for _ in range(40):
+        first, second = rng.integers(-1, 20, (2, rng.integers(0, 150)))
+        rows = table.rows(first, second)
+        assert rows.tolist() == twin.rows(zip(first.tolist(), second.tolist(), strict=True))
+        assert table["first"][rows].tolist() == first.tolist()
+        assert table["second"][rows].tolist() == second.tolist()
+        table["amount"][rows] = 7
+        gone = [key for key in twin.row_of if rng.random() < 0.4]
+        table.release(ints(*twin.release(gone)))
+        assert_consistent(table, twin)
+        first, second = rng.integers(-1, 20, (2, 100))
+        keys = zip(first.tolist(), second.tolist(), strict=True)
+        assert table.found(first, second).tolist() == twin.found(keys)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_names_are_found_as_in_a_dict(seed: int) -> None:
+    rng, table, twin = random.Random(seed), NameTable(amount=np.int64), RowsByKey()
+    for _ in range(40):
+        names = [
+            "".join(rng.choices(LETTERS, k=rng.randrange(5))) for _ in range(rng.randrange(90))
+        ]
+        rows = table.rows(names)
+        assert rows.tolist() == twin.rows(names)
+        assert table.encoded(rows) == [name.encode() for name in names]
+        assert table.rows([name.encode() for name in names]).tolist() == rows.tolist()
+        table["amount"][rows] = 7
+        gone = [name for name in twin.row_of if rng.random() < 0.4]
+        table.release(ints(*twin.release(gone)))
+        assert_consistent(table, twin)
+        assert {table.name(row) for row in twin.row_of.values()} == twin.row_of.keys()
+        asked = [*gone, *names]
+        assert table.found(asked).tolist() == twin.found(asked)
+        assert table.unknown(asked) == set(asked) - twin.row_of.keys()
+
+
+def test_names_that_share_a_slot_are_told_apart_by_their_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kernels as plain Python, with a hash that is the same for all."""
+    for name in ("find_texts", "enter_texts", "settle_texts", "leave_texts", "_text_slot"):
+        monkeypatch.setattr(probing, name, getattr(probing, name).py_func)
+        monkeypatch.setattr(
+            f"streams.state.name_table.{name}", getattr(probing, name), raising=False
+        )
+    monkeypatch.setattr(probing, "_text_home", lambda size, text: size - 1)
+    table = NameTable(amount=np.int64)
+    names = ["x", "y", "", "xy", "yx", "z"]
+    assert table.rows(names).tolist() == list(range(6))
+    table.release(ints(1, 3))
+    assert table.found(names).tolist() == [0, -1, 2, -1, 4, 5]
+
+
+def test_a_table_grows_far_beyond_its_first_size() -> None:
+    table, count = pair_table(), 50_000
+    keys = np.arange(count)
+    assert table.rows(keys, keys % 7).tolist() == keys.tolist()
+    assert table.found(keys, keys % 7).tolist() == keys.tolist()
+    assert (table.found(keys, keys % 7 + 1) == -1).all()
+    assert len(table) == int(table.live.sum()) == count <= table.capacity
+
+
+def test_the_bytes_of_names_that_are_gone_are_used_again() -> None:
+    """Partitions come and go: what their accounts were called must not pile up."""
+    table = NameTable(amount=np.int64)
+    stays = table.row("stays")
+    for number in range(200):
+        table.release(table.rows([f"{number}-{place}" for place in range(1_000)]))
+    assert table.name(stays) == "stays"
+    assert len(table._bytes) < 5 * 10_000
 
 
 def test_a_row_that_was_freed_comes_back_empty() -> None:
-    table = table_of(1, 2, 3)
-    freed = table.rows([2])
-    table["amount"][freed] = 5
-    table.release(freed)
-    assert table.unknown([1, 2, 3]) == {2}
-    assert table.rows([4, 1]).tolist() == [int(freed[0]), 0]
-    assert table["amount"][freed].tolist() == [0]
-    assert table.find(2) is None
+    table = pair_table()
+    table.rows(ints(1, 2, 3), ints(0, 0, 0))
+    table["amount"][:3] = 5
+    table.release(ints(1))
+    assert table.find(2, 0) is None
+    assert table.rows(ints(4, 1), ints(0, 0)).tolist() == [1, 0]
+    assert table["amount"][:3].tolist() == [5, 0, 5]
+
+
+def test_a_row_cannot_be_freed_twice() -> None:
+    table = pair_table()
+    rows = table.rows(ints(1), ints(1))
+    table.release(rows)
+    with pytest.raises(AssertionError, match="free already"):
+        table.release(rows)

@@ -1,0 +1,118 @@
+"""A table whose rows are found by name; the names are bytes, one behind the other."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from schemas.block import Int64s
+from streams.state.columns import ColumnTable
+from streams.state.probing import (
+    EMPTY,
+    Bytes,
+    Texts,
+    enter_texts,
+    find_texts,
+    leave_texts,
+    move_texts,
+    settle_texts,
+)
+
+FIRST_BYTES = 1_024
+BEGIN, END = "name_begins", "name_ends"
+NameList = Sequence[str] | Sequence[bytes]
+
+
+class NameTable(ColumnTable):
+    """Columns by name; a name is UTF-8, and looked at whole: no hash is trusted."""
+
+    def __init__(self, **dtypes: DTypeLike) -> None:
+        super().__init__(**dtypes, **{BEGIN: np.int64, END: np.int64})
+        self._bytes: Bytes = np.zeros(FIRST_BYTES, np.uint8)
+        self._used = 0
+        self._wasted = 0
+        """Bytes of names that are gone."""
+
+    def find(self, name: str) -> int | None:
+        row = int(self.found([name])[0])
+        return None if row == EMPTY else row
+
+    def found(self, names: NameList) -> Int64s:
+        """int64[n]: the row of each name, EMPTY where it has none."""
+        rows = np.empty(len(names), np.int64)
+        find_texts(self._texts(), *_spelled(names), rows)
+        return rows
+
+    def unknown(self, names: Sequence[str]) -> set[str]:
+        """Those that have no row."""
+        return {names[place] for place in np.flatnonzero(self.found(names) == EMPTY).tolist()}
+
+    def row(self, name: str) -> int:
+        """The row of a name; a zeroed one where it is new."""
+        return int(self.rows([name])[0])
+
+    def rows(self, names: NameList) -> Int64s:
+        """int64[n]: the row of each name; new ones in the order in which they are first named."""
+        asked, ends = _spelled(names)
+        rows = np.empty(len(names), np.int64)
+        find_texts(self._texts(), asked, ends, rows)
+        missing = np.flatnonzero(rows == EMPTY)
+        if len(missing):
+            begins = np.r_[0, ends[:-1]][missing]
+            fresh, there = self._unused(len(missing)), np.empty(len(missing), np.int64)
+            self._make_room(int((ends[missing] - begins).sum()))
+            taken, self._used = enter_texts(
+                self._texts(), (asked, begins, ends[missing]), fresh, self._used, there
+            )
+            self._take(fresh[:taken])
+            rows[missing] = there
+        return rows
+
+    def name(self, row: int) -> str:
+        """The name of a row that is in use."""
+        return self.encoded(np.array([row]))[0].decode()
+
+    def encoded(self, rows: Int64s) -> list[bytes]:
+        """The names of rows that are in use, in UTF-8."""
+        stored = self._bytes.data
+        bounds = (self._columns[bound][rows].tolist() for bound in (BEGIN, END))
+        return [bytes(stored[begin:end]) for begin, end in zip(*bounds, strict=True)]
+
+    def release(self, rows: Int64s) -> None:
+        """Free rows, each once: their names are forgotten."""
+        assert self.live[rows].all(), "a row is free already"
+        leave_texts(self._texts(), rows)
+        self._wasted += int((self._columns[END][rows] - self._columns[BEGIN][rows]).sum())
+        self._give_back(rows)
+        if self._wasted > self._used // 2:
+            self._move_to(np.zeros(max(self._used - self._wasted, FIRST_BYTES), np.uint8))
+
+    def _make_room(self, more: int) -> None:
+        size = self._used + more
+        if size > len(self._bytes):
+            self._move_to(np.zeros(size * 3 // 2, np.uint8))
+
+    def _move_to(self, room: Bytes) -> None:
+        self._used = move_texts(self._texts(), self.live_rows(), room)
+        self._bytes, self._wasted = room, 0
+
+    def _settle(self, rows: Int64s) -> None:
+        settle_texts(self._texts(), rows)
+
+    def _texts(self) -> Texts:
+        return self._slots, self._bytes, self._columns[BEGIN], self._columns[END]
+
+
+def _spelled(names: NameList) -> tuple[Bytes, Int64s]:
+    """The bytes of names, and where each ends in them."""
+    if names and isinstance(names[0], str):
+        text = "".join(cast(Sequence[str], names))
+        if text.isascii():  # a letter is a byte
+            return np.frombuffer(text.encode(), np.uint8), _ends(names)
+        names = [name.encode() for name in cast(Sequence[str], names)]
+    return np.frombuffer(b"".join(cast(Sequence[bytes], names)), np.uint8), _ends(names)
+
+
+def _ends(names: NameList) -> Int64s:
+    return np.cumsum(np.fromiter(map(len, names), np.int64, len(names)))

@@ -32,7 +32,8 @@ from tests.kafka.broker import why_not
 
 SEED = 7
 LATENCY_ACCOUNTS = 5_000
-MEMORY_ACCOUNTS = 100_000
+HELD_ACCOUNTS = (10_000, 100_000, 1_000_000)
+"""Accounts of the workers whose memory is looked at."""
 RECOVERED = (100_000, 1_000_000)
 """Accounts of the recoveries."""
 SHARE = 0.2
@@ -129,8 +130,8 @@ def _with_prices(part: str, runs: int, *, tiny: bool) -> Any:
     if part == "cascade":
         watched, shape = (100, TINY_CASCADE) if tiny else (LATENCY_ACCOUNTS, cascade.SHAPE)
         return [cascade.measure(SEED, watched, shape=shape, say=click.echo) for _ in range(runs)]
-    held, tick_s = (300, 1.0) if tiny else (MEMORY_ACCOUNTS, 5.0)
-    return memory.measure(SEED, held, tick_s=tick_s, say=click.echo)
+    sizes, tick_s = ((300, 600), 1.0) if tiny else (HELD_ACCOUNTS, 15.0)
+    return memory.measure(SEED, sizes, tick_s=tick_s, say=click.echo)
 
 
 def _peers(

@@ -83,8 +83,14 @@ that orders must wait: a run counts only if in no second of event time an instru
 one side ask for more than the cap of the settings, but for one lot.
 """,
     "memory": """\
-Resident set of the worker process, at its peak (while the margin states of all accounts are
-published) and while prices tick on; its book is compared like that of the fills.
+Workers whose changelog, written by the worker's own code, holds accounts with three positions in
+200 instruments and a balance each; the clock of "start to ready" runs from the start of the process
+until it has the book and would decide. Then prices tick, the first ones so that every account is
+evaluated. The resident set of the process is that at its peak, and that at the end of the ticks;
+memory an account is the slope of the latter from the fewest accounts to the most. A run counts
+only if the digest of the book at its end is that of the book that was written. Hashes of the ids of
+recent records, which a worker keeps by partition and not by account, are not in it: up to 16 MB for
+each topic of a partition.
 """,
     "kernels": """\
 The arrays are in memory and warm, rows ascend by bucket, results are checked first. A plain read

@@ -12,7 +12,7 @@ from streams.run.children import Child
 READY_S = 300.0
 """Kernels that are not on disk yet are compiled first, and a large book is read back."""
 APPLY_S = 180.0
-END_S = 120.0
+END_S = 300.0
 """A worker that ends tells the digest of its whole book."""
 LOOK_S = 0.05
 

@@ -11,7 +11,7 @@ from benchmarks.chart import Bar, Chart
 from benchmarks.decision_table import decision_section
 from benchmarks.fills import FillsResult
 from benchmarks.kernels.table import kernel_rows
-from benchmarks.memory import MemoryResult
+from benchmarks.memory import Holding
 from benchmarks.page import HEAD, Section
 from benchmarks.peers import installed
 from benchmarks.peers.contest import OURS, OURS_PLAIN, Contest
@@ -79,9 +79,9 @@ def contest_charts(contests: Sequence[Contest]) -> list[Chart]:
     ]
 
 
-def _memory(result: MemoryResult) -> Section:
-    digest = f"digest of the book of the memory test: `{result.digest}`"
-    return Section(rows.memory_rows(result), notes=[digest])
+def _memory(found: list[Holding]) -> Section:
+    notes = [f"digest of the book of {one.accounts:,} accounts: `{one.digest}`" for one in found]
+    return Section(rows.memory_rows(found), notes=notes)
 
 
 def _recovery(results: Sequence[RecoveryResult]) -> Section:

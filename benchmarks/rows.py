@@ -9,7 +9,7 @@ from benchmarks.failover import FailoverResult
 from benchmarks.fills import FillsResult
 from benchmarks.guarantee import GuaranteeResult
 from benchmarks.latency import LatencyRun
-from benchmarks.memory import MemoryResult
+from benchmarks.memory import Holding, slope_bytes
 from benchmarks.page import Row
 from benchmarks.recovery import RecoveryResult
 from benchmarks.sink import SinkResult
@@ -66,12 +66,17 @@ def latency_rows(name: str, runs: Sequence[LatencyRun]) -> list[Row]:
     ]
 
 
-def memory_rows(memory: MemoryResult) -> list[Row]:
-    load = f"{memory.accounts:,} accounts, {memory.positions:,} positions"
-    return [
-        (f"memory of the worker, {name}", f"{size / MIB:,.0f} MiB", "", load)
-        for name, size in (("peak", memory.peak_bytes), ("steady", memory.steady_bytes))
-    ]
+def memory_rows(found: Sequence[Holding]) -> list[Row]:
+    table: list[Row] = []
+    for one in found:
+        of = f"{one.accounts:,} accounts, {one.positions:,} positions"
+        table += [
+            ("memory of the worker, steady", f"{one.steady_bytes / MIB:,.0f} MiB", "", of),
+            ("memory of the worker, peak", f"{one.peak_bytes / MIB:,.0f} MiB", "", of),
+            ("start to ready", f"{one.ready_s:.1f} s", "", of),
+        ]
+    of = f"from {found[0].accounts:,} to {found[-1].accounts:,} accounts, steady"
+    return [*table, ("memory an account", f"{slope_bytes(found):,.0f} bytes", "", of)]
 
 
 def sink_rows(results: Sequence[SinkResult]) -> list[Row]:

@@ -20,7 +20,7 @@ from streams.processors.intake import Inbox, hold_blocks
 from streams.processors.report import report
 from streams.processors.shards import Shards
 from streams.processors.warm_up import warm_up
-from streams.run.garbage import spare_the_collector
+from streams.run.garbage import Slack, spare_the_collector
 from streams.run.ownership import Ownership
 from streams.run.parts import cycle, journals
 from streams.run.recovery import Inputs, Recovery
@@ -88,6 +88,7 @@ class Worker:
         self._ends: dict[TP, int] | None = None
         """Where the owned partitions ended when they were assigned; None: nothing assigned yet."""
         self._ready = False
+        self._slack = Slack()
         self._heard_s = 0.0
         """Wall-clock seconds at which a price was last heard."""
         self._first_block_s = 0.0
@@ -204,6 +205,7 @@ class Worker:
         if blocks:
             self._last_block_s = time.time()
             self._first_block_s = self._first_block_s or self._last_block_s
+        self._slack.give_back(time.monotonic())
         return done
 
     def _done(self, blocks: list[Block]) -> None:

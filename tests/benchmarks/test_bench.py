@@ -16,7 +16,8 @@ from tests.kafka.conftest import need_brokers
 def test_tiny_run_on_the_embedded_broker_measures_and_checks(tmp_path: Path) -> None:
     text = _page(tmp_path, "fills", "latency", "memory", "kernels")
     for row in ("fills/s, worker", "fills/s, plain Faust, table", "worker over plain Faust, dict",
-                "price to liquidation, p99", "memory of the worker, peak", "implied volatility",
+                "price to liquidation, p99", "memory of the worker, peak", "memory an account",
+                "start to ready", "implied volatility",
                 "re-margin by tiers, all", "portfolio margin, worst losses"):  # fmt: skip
         assert f"| {row}" in text
     assert "digest of the book after all fills: `" in text

@@ -116,13 +116,13 @@ class Decider:
         columns = self._ledger.book.buckets
         differs = np.zeros(len(buckets), np.bool_)
         for name in REMEMBERED:
-            differs |= columns[name][buckets] != getattr(steps, name)
-            columns[name][buckets] = getattr(steps, name)
+            differs |= columns.put(name, buckets, getattr(steps, name))
         self._ledger.book.touch(buckets[differs])
         columns["episode"][buckets[steps.began]] += 1
         columns["outputs"][buckets[steps.began]] = 0
         closed = buckets[steps.stage != Stage.REDUCING]
-        columns["order_number"][closed] = columns["order_bankruptcy_e8"][closed] = 0
+        for name in ("order_number", "order_bankruptcy_e8"):
+            columns.put(name, closed, np.zeros(len(closed), np.int64))
 
     def _records(self, evaluated: Evaluated, steps: Steps, orders: Orders) -> list[Output]:
         places = np.flatnonzero(steps.actions)

@@ -124,9 +124,9 @@ def unpack(
     accounts = book.account_rows(keys, partition)
     columns = book.accounts
     for number, topic in enumerate(HEAD_OFFSETS):
-        columns[topic][accounts] = words[starts + 2 + number]
-    columns["quarantined"][accounts] = (words[starts] >> 8) & QUARANTINED
-    columns["quarantined_at_us"][accounts] = words[starts + 5]
+        columns.put(topic, accounts, words[starts + 2 + number])
+    columns.put("quarantined", accounts, (words[starts] >> 8) & QUARANTINED)
+    columns.put("quarantined_at_us", accounts, words[starts + 5])
     columns["seal"][accounts] = words[starts + 1].view(np.uint64)
     columns["dirty"][accounts] = False
     bucket_owner, bucket_words = taken(words, starts + HEAD, counts[0], BUCKET)
@@ -244,12 +244,13 @@ def _load_buckets(
     pool[isolated] = names.instruments.numbers(partition, pool[isolated])
     rows = book.bucket_rows(accounts, pool)
     columns = book.buckets
-    columns["stage"][rows] = (words[:, 0] >> 32) & 0xFF
-    columns["escalated"][rows] = (words[:, 0] >> 40) & 1
-    columns["episode"][rows], columns["outputs"][rows] = words[:, 1] & LOW, words[:, 1] >> 32
-    columns["breaches"][rows], columns["step"][rows] = words[:, 2] & LOW, words[:, 2] >> 32
+    columns.put("stage", rows, (words[:, 0] >> 32) & 0xFF)
+    columns.put("escalated", rows, (words[:, 0] >> 40) & 1)
+    for word, low, high in ((1, "episode", "outputs"), (2, "breaches", "step")):
+        columns.put(low, rows, words[:, word] & LOW)
+        columns.put(high, rows, words[:, word] >> 32)
     for word, column in enumerate(LAST_OF_BUCKET, BUCKET - len(LAST_OF_BUCKET)):
-        columns[column][rows] = words[:, word]
+        columns.put(column, rows, words[:, word])
     return rows
 
 

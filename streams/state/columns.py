@@ -17,8 +17,10 @@ from streams.state.probing import (
     settle_pairs,
 )
 
+Bools = NDArray[np.bool_]
 FIRST_CAPACITY = 64
 FIRST_SLOTS = 128
+PIECE = 4_096
 FULL = 0.75
 """Of the slots in use: beyond it there are twice as many."""
 
@@ -26,7 +28,8 @@ FULL = 0.75
 class ColumnTable:
     """Columns of equal length; `live` tells the rows in use, the others hold zeros.
 
-    Memory beyond the last row in use was never written to, so the machine has not given it.
+    A page of a column costs memory once something is written to it: what most rows have none of,
+    as deadlines, is written only where there is some.
     """
 
     def __init__(self, **dtypes: DTypeLike) -> None:
@@ -50,6 +53,13 @@ class ColumnTable:
     @property
     def capacity(self) -> int:
         return len(self.live)
+
+    def put(self, name: str, rows: Int64s, values: NDArray[Any]) -> Bools:
+        """Write values [n] to distinct rows of a column where they differ; bool[n]: they did."""
+        column = self._columns[name]
+        differs: Bools = column[rows] != values
+        column[rows[differs]] = values[differs]
+        return differs
 
     def live_rows(self) -> Int64s:
         return np.flatnonzero(self.live)
@@ -139,9 +149,12 @@ def _empty(size: int) -> Slots:
 
 
 def _longer(column: NDArray[Any], size: int) -> NDArray[Any]:
-    """The same at its beginning, zeros behind."""
+    """The same at its beginning, zeros behind; what is all zeros is not written."""
     longer = np.zeros(size, column.dtype)
-    longer[: len(column)] = column
+    for begin in range(0, len(column), PIECE):
+        piece = column[begin : begin + PIECE]
+        if piece.any():
+            longer[begin : begin + len(piece)] = piece
     return longer
 
 

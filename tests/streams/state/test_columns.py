@@ -116,6 +116,24 @@ def test_a_row_that_was_freed_comes_back_empty() -> None:
     assert table["amount"][:3].tolist() == [5, 0, 5]
 
 
+def test_what_is_put_says_where_it_differs() -> None:
+    table = pair_table()
+    rows = table.rows(ints(1, 2, 3), ints(0, 0, 0))
+    table["amount"][rows] = [5, 6, 7]
+    assert table.put("amount", rows, ints(5, 8, 7)).tolist() == [False, True, False]
+    assert table["amount"][rows].tolist() == [5, 8, 7]
+
+
+def test_a_column_that_moves_keeps_what_it_holds() -> None:
+    table, count = pair_table(), 30_000
+    rows = table.rows(np.arange(count), np.zeros(count, np.int64))
+    table["amount"][rows[[5, -1]]] = 5, 7
+    table.rows(np.arange(3 * count), np.zeros(3 * count, np.int64))
+    held = table["amount"]
+    assert np.flatnonzero(held).tolist() == [5, count - 1]
+    assert held[[5, count - 1]].tolist() == [5, 7]
+
+
 def test_a_row_cannot_be_freed_twice() -> None:
     table = pair_table()
     rows = table.rows(ints(1), ints(1))

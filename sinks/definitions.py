@@ -10,7 +10,10 @@ from pathlib import Path
 TABLES_FOLDER = Path(__file__).parent / "tables"
 MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"
 
-COLUMN = re.compile(r"^ {4}`?([\w.]+)`? (.+?)(?: CODEC\(| COMMENT | DEFAULT |,?$)", re.M)
+COLUMN = re.compile(
+    r"^ {4}(?!PROJECTION )`?([\w.]+)`? (.+?)(?: CODEC\(| COMMENT | DEFAULT |,?$)", re.M
+)
+PROJECTION = re.compile(r"^ {4}PROJECTION (\w+) \(\n(.+?)\n {4}\)", re.M | re.S)
 SORTING_KEY = re.compile(r"^ORDER BY \(?(.+?)\)?$", re.M)
 
 
@@ -33,6 +36,11 @@ class Definition:
             name: kind.replace("Decimal64(8)", "Decimal(18, 8)")
             for name, kind in COLUMN.findall(body)
         }
+
+    @cached_property
+    def projections(self) -> dict[str, str]:
+        """Names and queries of a table's projections, spelled as ClickHouse spells them back."""
+        return {name: " ".join(query.split()) for name, query in PROJECTION.findall(self.statement)}
 
     @cached_property
     def sorting_key(self) -> str:

@@ -31,6 +31,9 @@ LIVE_COLUMNS_SQL = """
 SELECT table, name, type, default_kind FROM system.columns WHERE database = currentDatabase()
 ORDER BY table, position
 """
+LIVE_PROJECTIONS_SQL = """
+SELECT table, name, query FROM system.projections WHERE database = currentDatabase()
+"""
 APPLIED_SQL = "SELECT DISTINCT number, name, crc FROM schema_migrations ORDER BY number"
 FOREVER = frozenset({"instruments", "assets", "accounts", "risk_params", MEMORY_TABLE,
                      "sink_refused", RECORD_TABLE, CHANGES_TABLE})  # fmt: skip
@@ -43,11 +46,15 @@ class SchemaDiffersError(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class LiveTable:
-    """A table as the store has it: columns are name -> (type, kind of default)."""
+    """A table as the store has it.
+
+    Columns are name -> (type, kind of default), projections name -> query.
+    """
 
     columns: dict[str, tuple[str, str]]
     sorting_key: str
     engine: str
+    projections: dict[str, str]
 
 
 def create_tables(store: Store, keep_days: Mapping[str, int] | None = None) -> None:
@@ -100,6 +107,13 @@ def differences(definition: Definition, live: LiveTable) -> list[str]:
         found.append(
             f"{name} is ordered by {live.sorting_key}, and must be by {definition.sorting_key}"
         )
+    for projection, query in definition.projections.items():
+        if projection not in live.projections:
+            found.append(f"{name} has no projection {projection}")
+        elif live.projections[projection] != query:
+            found.append(
+                f"{name}.{projection} is another projection: {live.projections[projection]}"
+            )
     if not re.search(r"deduplication_window = [1-9]", live.engine):
         found.append(f"{name} does not remember the tokens of its inserts")
     return found
@@ -130,8 +144,16 @@ def _live_tables(store: Store) -> dict[str, LiveTable]:
     columns: dict[str, dict[str, tuple[str, str]]] = {}
     for row in store.query(LIVE_COLUMNS_SQL):
         columns.setdefault(row["table"], {})[row["name"]] = (row["type"], row["default_kind"])
+    projections: dict[str, dict[str, str]] = {}
+    for row in store.query(LIVE_PROJECTIONS_SQL):
+        projections.setdefault(row["table"], {})[row["name"]] = row["query"]
     return {
-        row["name"]: LiveTable(columns[row["name"]], row["sorting_key"], row["engine_full"])
+        row["name"]: LiveTable(
+            columns[row["name"]],
+            row["sorting_key"],
+            row["engine_full"],
+            projections.get(row["name"], {}),
+        )
         for row in store.query(LIVE_TABLES_SQL)
     }
 

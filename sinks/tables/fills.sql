@@ -22,10 +22,27 @@ CREATE TABLE IF NOT EXISTS fills (
     _partition UInt16 CODEC(ZSTD(1)) COMMENT 'partition it was read from',
     _offset UInt64 CODEC(DoubleDelta, ZSTD(1)) COMMENT 'its offset there',
     _ingested_at DateTime64(3, 'UTC') DEFAULT now64(3) CODEC(T64, ZSTD(1))
-        COMMENT 'when this row was written (UTC, milliseconds)'
+        COMMENT 'when this row was written (UTC, milliseconds)',
+    -- What positions_at sums: whole hours, and the trades of those hours that it needs in part.
+    PROJECTION by_hour (
+        SELECT
+            account_id,
+            instrument_id,
+            margin_mode,
+            side,
+            toStartOfHour(event_time),
+            sum(quantity),
+            max(event_time)
+        GROUP BY account_id, instrument_id, margin_mode, side, toStartOfHour(event_time)
+    ),
+    PROJECTION by_time (
+        SELECT event_time, account_id, instrument_id, margin_mode, side, quantity
+        ORDER BY event_time
+    )
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(event_time)
 ORDER BY (account_id, event_time)
-SETTINGS non_replicated_deduplication_window = 10000
+SETTINGS non_replicated_deduplication_window = 10000,
+    lightweight_mutation_projection_mode = 'rebuild'
 COMMENT 'One side of a trade.'

@@ -55,10 +55,27 @@ CREATE TABLE IF NOT EXISTS margin_state (
     _partition UInt16 CODEC(ZSTD(1)) COMMENT 'partition it was read from',
     _offset UInt64 CODEC(DoubleDelta, ZSTD(1)) COMMENT 'its offset there',
     _ingested_at DateTime64(3, 'UTC') DEFAULT now64(3) CODEC(T64, ZSTD(1))
-        COMMENT 'when this row was written (UTC, milliseconds)'
+        COMMENT 'when this row was written (UTC, milliseconds)',
+    -- What states_at tells of all accounts at a moment: the same states, by time.
+    PROJECTION by_time (
+        SELECT
+            event_time,
+            account_id,
+            quarantined,
+            `buckets.bucket`,
+            `buckets.stage`,
+            `buckets.equity`,
+            `buckets.initial_margin`,
+            `buckets.maintenance_margin`,
+            `buckets.health`,
+            `buckets.guard`,
+            _offset
+        ORDER BY event_time, account_id
+    )
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(event_time)
 ORDER BY (account_id, event_time)
-SETTINGS non_replicated_deduplication_window = 10000
+SETTINGS non_replicated_deduplication_window = 10000,
+    lightweight_mutation_projection_mode = 'rebuild'
 COMMENT 'Where an account stands, bucket by bucket.'

@@ -1,4 +1,4 @@
--- Not ordered: the newest row of each account up to a time, found by account and time.
+-- Not ordered: the newest row of each account up to a time, found by time and account.
 CREATE OR REPLACE VIEW states_at AS
 SELECT
     account_id,
@@ -14,13 +14,13 @@ SELECT
 FROM (
     SELECT *
     FROM margin_state
-    WHERE (account_id, event_time) IN (
-        SELECT account_id, max(event_time)
+    WHERE (event_time, account_id) IN (
+        SELECT max(event_time), account_id
         FROM margin_state
         WHERE event_time <= {at:DateTime64(6, 'UTC')}
         GROUP BY account_id
     )
-    ORDER BY account_id, _offset DESC
+    ORDER BY _offset DESC -- not by account first: that would be the order of all their history
     LIMIT 1 BY account_id
 )
 ARRAY JOIN arrayZip(

@@ -1,7 +1,5 @@
 -- A moment of all accounts is read without the rest of their history.
 ALTER TABLE margin_state
-    MODIFY SETTING lightweight_mutation_projection_mode = 'rebuild';
-ALTER TABLE margin_state
     ADD PROJECTION IF NOT EXISTS by_time (
         SELECT event_time, account_id, quarantined, `buckets.bucket`, `buckets.stage`,
             `buckets.equity`, `buckets.initial_margin`, `buckets.maintenance_margin`,
@@ -10,8 +8,6 @@ ALTER TABLE margin_state
     );
 ALTER TABLE margin_state
     MATERIALIZE PROJECTION by_time;
-ALTER TABLE fills
-    MODIFY SETTING lightweight_mutation_projection_mode = 'rebuild';
 ALTER TABLE fills
     ADD PROJECTION IF NOT EXISTS by_hour (
         SELECT account_id, instrument_id, margin_mode, side, toStartOfHour(event_time),

@@ -43,6 +43,5 @@ CREATE TABLE IF NOT EXISTS fills (
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(event_time)
 ORDER BY (account_id, event_time)
-SETTINGS non_replicated_deduplication_window = 10000,
-    lightweight_mutation_projection_mode = 'rebuild'
+SETTINGS non_replicated_deduplication_window = 10000
 COMMENT 'One side of a trade.'

@@ -76,6 +76,5 @@ CREATE TABLE IF NOT EXISTS margin_state (
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(event_time)
 ORDER BY (account_id, event_time)
-SETTINGS non_replicated_deduplication_window = 10000,
-    lightweight_mutation_projection_mode = 'rebuild'
+SETTINGS non_replicated_deduplication_window = 10000
 COMMENT 'Where an account stands, bucket by bucket.'

@@ -24,11 +24,19 @@ def columns(store: Store) -> list[tuple[str, str, str]]:
     return [(row["table"], row["name"], row["type"]) for row in store.query(sql)]
 
 
+def projections(store: Store) -> list[tuple[str, str]]:
+    sql = """SELECT table, name FROM system.projections WHERE database = currentDatabase()
+        ORDER BY table, name"""
+    return [(row["table"], row["name"]) for row in store.query(sql)]
+
+
 def make_old(store: Store) -> None:
     """As tables were before the first migration; they knew of no migrations then."""
     store.create("DROP TABLE schema_migrations")
     for column in AWARDS:
         store.create(f"ALTER TABLE auctions DROP COLUMN {column}")
+    for table, name in projections(store):
+        store.create(f"ALTER TABLE {table} DROP PROJECTION {name}")
 
 
 def test_the_numbers_of_the_files_have_no_gap(tmp_path: Path) -> None:
@@ -48,11 +56,12 @@ def test_a_new_history_has_seen_every_migration(store: Store) -> None:
 
 @pytest.mark.embedded
 def test_an_old_history_becomes_like_a_new_one_and_keeps_its_rows(store: Store) -> None:
-    fresh = columns(store)
+    fresh = columns(store), projections(store)
     make_old(store)
+    assert projections(store) == []
     store.create("INSERT INTO auctions (auction_id, awarded) VALUES ('a1', 2)")
     create_tables(store)
-    assert columns(store) == fresh
+    assert (columns(store), projections(store)) == fresh
     assert applied(store) == [(one.number, False) for one in migrations()]
     rows = store.query("SELECT auction_id, awarded, event FROM auctions")
     assert [(r["auction_id"], int(r["awarded"]), r["event"]) for r in rows] == [("a1", 2, "OPENED")]
@@ -94,6 +103,12 @@ def test_another_migration_under_a_known_number_is_refused(store: Store) -> None
         (
             "ALTER TABLE fills MODIFY COLUMN fee Float64 CODEC(ZSTD(1))",
             "fills.fee is Float64, and must be Decimal",
+        ),
+        ("ALTER TABLE fills DROP PROJECTION by_hour", "fills has no projection by_hour"),
+        (
+            "ALTER TABLE fills DROP PROJECTION by_time, "
+            "ADD PROJECTION by_time (SELECT side ORDER BY side)",
+            "fills.by_time is another projection: SELECT side ORDER BY side",
         ),
         ("ALTER TABLE fills ADD COLUMN desk String", "fills.desk .String. is unknown"),
         (

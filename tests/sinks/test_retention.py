@@ -33,6 +33,10 @@ def let_go(store: Store, days: int) -> None:
     store.create("OPTIMIZE TABLE fills FINAL")
 
 
+def delete(store: Store, rows: str) -> None:
+    store.create(f"ALTER TABLE fills DELETE WHERE {rows} SETTINGS mutations_sync = 2")
+
+
 def offsets(store: Store) -> list[int]:
     return [row["_offset"] for row in store.query("SELECT _offset FROM fills ORDER BY _offset")]
 
@@ -75,11 +79,11 @@ def test_a_gap_among_rows_that_may_not_go_yet_is_told(store: Store) -> None:
     put(store, 0, [500.0] * 4)
     put(store, 4, [1.0] * 5)
     let_go(store, 30)
-    store.create("DELETE FROM fills WHERE _offset IN (5, 6)")
+    delete(store, "_offset IN (5, 6)")
     assert [str(finding) for finding in check(store)] == [
         "fills/3 4-8: 2 of 5 records are not in fills"
     ]
-    store.create("DELETE FROM fills WHERE 1")
+    delete(store, "1")
     assert found(store) == [("missing", 4, 8)]
     assert told(store) == ["fills: 4 rows of 1 blocks"]
 
@@ -89,7 +93,7 @@ def test_of_a_block_at_the_limit_the_younger_rows_must_be_there(store: Store) ->
     let_go(store, 30)
     assert (offsets(store), found(store)) == ([2], [])
     assert told(store) == ["fills: 2 rows of 1 blocks"]
-    store.create("DELETE FROM fills WHERE 1")
+    delete(store, "1")
     assert found(store) == [("missing", 0, 2)]
 
 
@@ -128,7 +132,7 @@ def test_what_went_before_rows_were_kept_for_longer_stays_explained(
     assert (offsets(store), found(store), told(store)) == (
         [4, 5], [], ["fills: 4 rows of 1 blocks"],
     )  # fmt: skip
-    store.create("DELETE FROM fills WHERE 1")
+    delete(store, "1")
     assert found(store) == [("missing", 4, 5)]
 
 
@@ -139,7 +143,7 @@ def test_nothing_is_missed_of_blocks_whose_ages_are_not_known(store: Store) -> N
         "ALTER TABLE ingest_blocks UPDATE oldest = NULL, newest = NULL WHERE 1 "
         "SETTINGS mutations_sync = 1"
     )
-    store.create("DELETE FROM fills WHERE 1")
+    delete(store, "1")
     assert found(store) == [("missing", 0, 3)]
     create_tables(store, {"fills": 30})
     assert found(store) == []

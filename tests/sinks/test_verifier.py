@@ -11,6 +11,7 @@ from sinks.watermarks import Resume, Watermarks
 from tests.sinks.samples import block_of, edge_records, fills
 
 pytestmark = pytest.mark.embedded
+DELETE, AT_ONCE = "ALTER TABLE fills DELETE WHERE", "SETTINGS mutations_sync = 2"
 
 
 def put(store: Store, first: int, count: int, *, topic_id: str = "id", partition: int = 3) -> None:
@@ -70,7 +71,7 @@ def test_a_block_on_its_way_is_told_until_it_is_stored(store: Store) -> None:
 def test_rows_that_are_gone_and_rows_of_no_block_are_told(store: Store) -> None:
     put(store, 0, 10)
     put(store, 10, 5)
-    store.create("DELETE FROM fills WHERE _offset IN (3, 4)")
+    store.create(f"{DELETE} _offset IN (3, 4) {AT_ONCE}")
     deliver(store, Delivery(fills(50, 2), "id"))
     deliver(store, Delivery(block_of("orders", "order", edge_records("order", 3)), "id"))
     assert [str(finding) for finding in check(store)] == [
@@ -151,7 +152,7 @@ def test_half_a_block_is_closed_where_the_topic_has_no_more(
     delivery = Delivery(fills(10, 5), "id")
     Watermarks(store).intend([delivery])
     deliver(store, delivery)
-    store.create("DELETE FROM fills WHERE _offset > 12")
+    store.create(f"{DELETE} _offset > 12 {AT_ONCE}")
     assert repair(store) == repair(store, {"fills": Held("id", {3: 0})}) == []
     assert found(store) == [("pending", 10, 14)]
     assert repair(store, held) == [

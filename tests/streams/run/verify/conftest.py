@@ -67,20 +67,30 @@ def store_all(store: Store, log: Topics) -> None:
 
 
 @pytest.fixture(scope="session")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a run as `plimsoll up --data` leaves it."""
-    return _stored(RecordedDriver, tmp_path_factory.mktemp("recorded"))
+def driver() -> RecordedDriver:
+    """A run, ended."""
+    return _ended(RecordedDriver)
+
+
+@pytest.fixture(scope="session")
+def recorded(driver: RecordedDriver, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of that run as `plimsoll up --data` leaves it."""
+    return _stored(driver, tmp_path_factory.mktemp("recorded"))
 
 
 @pytest.fixture(scope="session")
 def ordered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same of an exchange that tells open orders."""
-    return _stored(OrderingDriver, tmp_path_factory.mktemp("ordered"))
+    return _stored(_ended(OrderingDriver), tmp_path_factory.mktemp("ordered"))
 
 
-def _stored(kind: type[RecordedDriver], data: Path) -> Path:
+def _ended(kind: type[RecordedDriver]) -> RecordedDriver:
     driver = kind(CRASH, late=lambda turn: turn % 5 == 0)
     driver.run(110)
+    return driver
+
+
+def _stored(driver: RecordedDriver, data: Path) -> Path:
     with Store(f"chdb://{data / FOLDER}") as store:
         create_tables(store)
         store_all(store, driver.log)

@@ -65,7 +65,7 @@ def test_a_table_of_another_kind_ends_it_with_a_sentence(
     produce(broker.bootstrap, "fills", encoded("fill", 20))
     with Store(server.url) as store:
         create_tables(store)
-        store.create("ALTER TABLE fills DROP COLUMN quantity")
+        store.create("ALTER TABLE fills DROP COLUMN isolated_margin")
     ended = subprocess.run(
         [sys.executable, "-m", "streams.run.cli", "sink", "--bootstrap", broker.bootstrap,
          "--dsn", server.url],
@@ -74,7 +74,7 @@ def test_a_table_of_another_kind_ends_it_with_a_sentence(
     assert ended.returncode == 1
     last = ended.stderr.strip().splitlines()[-1]
     assert last.startswith("Error: SchemaDiffersError: ")
-    assert "quantity" in last
+    assert "isolated_margin" in last
     assert "Traceback" not in ended.stderr
 
 

@@ -125,13 +125,13 @@ def test_nothing_counts_as_stored_before_it_was_acknowledged(
 
 
 def test_a_table_without_a_column_stops_the_sink_and_names_it(store: Store) -> None:
-    store.create("ALTER TABLE fills DROP COLUMN quantity")
+    store.create("ALTER TABLE fills DROP COLUMN isolated_margin")
     writer = Writer(store)
     writer.take(Delivery(fills(7, 4), "id"))
-    with pytest.raises(StoreError, match=r"fills, fills/3 7-10: .*quantity") as stopped:
+    with pytest.raises(StoreError, match=r"fills, fills/3 7-10: .*isolated_margin") as stopped:
         writer.advance()
     assert not isinstance(stopped.value, StoreBusyError)
-    store.create("ALTER TABLE fills ADD COLUMN quantity Decimal(18, 8)")
+    store.create("ALTER TABLE fills ADD COLUMN isolated_margin Decimal(18, 8)")
     carry_out(Writer(store), [Delivery(fills(7, 4), "id")])
     assert check(store) == []
 

@@ -7,7 +7,6 @@ import numpy as np
 from risk.valuation import contract_value
 from schemas.units import E8
 from streams.processors.margin import evaluate
-from streams.state.account_book import CROSS
 from streams.state.guards import Guard, Use, allowed
 from streams.state.ledger import INSURANCE, Ledger
 from streams.state.mark_board import MarkBoard
@@ -51,12 +50,12 @@ def fund_views(ledger: Ledger, board: MarkBoard, *, idle: bool) -> list[FundView
     found = []
     for number, asset in enumerate(rules.assets):
         name = INSURANCE + asset
-        row = book.accounts.find(name)
+        row = book.system.get(name)
         if row is None:
             continue
-        bucket = int(book.bucket_rows(np.array([row]), np.array([CROSS]))[0])
+        bucket = book.cross_bucket(row)
         owes = ledger.fund_balance_e8(name, number) < 0
-        holds = bool((book.positions.live & (book.positions["bucket"] == bucket)).any())
+        holds = bool(book.buckets["first_position"][bucket])
         fund = ledger.funds.get(name)
         if idle or owes or holds or (fund and (fund.auctions or fund.requests)):
             found.append(_view(ledger, board, number, bucket))

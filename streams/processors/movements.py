@@ -27,8 +27,7 @@ def realised(ledger: Ledger, now_us: int) -> list[Output]:
     outputs = []
     for number, asset in enumerate(ledger.rules.assets):
         name = INSURANCE + asset
-        row = ledger.book.accounts.find(name)
-        if row is None:
+        if name not in ledger.book.system:
             continue
         fund = ledger.funds.setdefault(name, Fund())
         balance_e8 = ledger.fund_balance_e8(name, number)

@@ -73,7 +73,7 @@ class Slices:
 
     def _balance(self, name: str, asset: int) -> int:
         """Of a slice that may act; 0 while a leg of its own is awaited."""
-        if self._ledger.book.accounts.find(name) is None:
+        if name not in self._ledger.book.system:
             return 0
         if self._ledger.awaited.get((self._ledger.home(name), name)):
             return 0

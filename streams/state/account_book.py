@@ -71,8 +71,8 @@ class AccountBook:
         self.owned = Chains(self.buckets, "first_balance", self.balances, "bucket")
         self.held = Chains(self.buckets, "first_position", self.positions, "bucket")
         self.orders = OpenOrders()
-        self._slices: dict[tuple[str, int], int] = {}
-        """Buckets of system accounts' slices that were asked for, by name and partition."""
+        self.system: dict[str, int] = {}
+        """Rows of the system's accounts by name: a few, asked for in every turn."""
 
     def account_rows(self, ids: NameList, partition: int) -> Int64s:
         """Rows of accounts of one partition, one an id, to be written to; opened where new."""
@@ -82,7 +82,13 @@ class AccountBook:
         if len(self.accounts) > before:
             names = self.accounts.encoded(rows)
             self.accounts["partition"][rows] = partition
-            self.accounts["system"][rows] = [name[:1] == b"@" for name in names]
+            system = {
+                name.decode(): row
+                for name, row in zip(names, rows.tolist(), strict=True)
+                if name[:1] == b"@"
+            }
+            self.accounts["system"][list(system.values())] = True
+            self.system |= system
             if self.portfolios:
                 portfolio = [name.decode() in self.portfolios for name in names]
                 self.accounts["portfolio"][rows] = portfolio
@@ -134,13 +140,16 @@ class AccountBook:
 
     def system_bucket(self, name: str, partition: int) -> int:
         """The cross bucket of a system account's slice in a partition, to be written to."""
-        bucket = self._slices.get((name, partition))
-        if bucket is None:
-            account = self.account_rows([f"{name}#{partition}"], partition)
-            bucket = int(self.bucket_rows(account, np.array([CROSS], np.int64))[0])
-            self._slices[name, partition] = bucket
-        self.accounts["dirty"][self.buckets["account"][bucket]] = True
-        return bucket
+        name = f"{name}#{partition}"
+        account = self.system.get(name)
+        if account is None:
+            account = int(self.account_rows([name], partition)[0])
+        self.accounts["dirty"][account] = True
+        return self.cross_bucket(account)
+
+    def cross_bucket(self, account: int) -> int:
+        """The cross bucket of an account, opened where there is none yet."""
+        return int(self.bucket_rows(np.array([account]), np.array([CROSS]))[0])
 
     def post(self, buckets: Int64s, assets: Int64s, amounts_e8: Int64s) -> None:
         """Add amounts to balances; rows may repeat."""
@@ -167,6 +176,7 @@ class AccountBook:
         gone = self.accounts.live & (self.accounts["partition"] == partition)
         self.clear(np.flatnonzero(gone))
         self.accounts.release(np.flatnonzero(gone))
+        self.system = {name: row for name, row in self.system.items() if not gone[row]}
 
     def clear(self, accounts: Int64s) -> None:
         """Forget all that these accounts have, so that they have no bucket any more."""
@@ -177,7 +187,6 @@ class AccountBook:
             table.release(np.flatnonzero(table.live & gone_buckets[table["bucket"]]))
         self.buckets.release(np.flatnonzero(gone_buckets))
         self.accounts["first_bucket"][accounts] = 0
-        self._slices.clear()
 
     def digest(self, assets: Sequence[str], instruments: Sequence[str]) -> str:
         """A fingerprint of all ledger entries, whatever the order of rows, blocks or workers.

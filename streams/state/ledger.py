@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from risk.profile import Profile
 from schemas.block import Int64s
 from schemas.dead_letter import DeadLetterReason, Refusal
-from streams.state.account_book import CROSS, AccountBook
+from streams.state.account_book import AccountBook
 from streams.state.admission import Admission
 from streams.state.funds import Fund
 from streams.state.profiles import load_profile
@@ -255,11 +255,10 @@ class Ledger:
     def fund_balance_e8(self, account_id: str, asset: int) -> int:
         """The balance of a system account's cross pool in one asset."""
         book = self.book
-        account = book.accounts.find(account_id)
+        account = book.system.get(account_id)
         if account is None:
             return 0
-        bucket = book.bucket_rows(np.array([account]), np.array([CROSS]))
-        row = book.balance_rows(bucket, np.array([asset]))[0]
+        row = book.balance_rows(np.array([book.cross_bucket(account)]), np.array([asset]))[0]
         return int(book.balances["amount_e8"][row])
 
 

@@ -30,7 +30,7 @@ from schemas.spans import Bytes
 from schemas.wire import HEADER_BYTES, frame
 
 FEW = 24
-"""Rows with arrays that are decoded one by one about as fast as by columns."""
+"""Rows that are decoded one by one about as fast as by columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Decoded:
 def decode(block: Block, record: str, *, spans: bool = False) -> Decoded:
     """The columns of a block of one record, as `Columns` says; with `spans`, texts as `Spans`."""
     schema = record_schema(record)
-    if len(block) < FEW and not schema.flat:
+    if len(block) < FEW:
         accepted, refused = decode_rows(block, record)
         return Decoded(gathered(accepted, schema, spans=spans), refused)
     source, rows = _framed_rows(block, schema)

@@ -9,7 +9,7 @@ import numpy as np
 
 from risk.liquidation.stages import Ladder, health_level
 from schemas.block import Int64s
-from streams.processors.margin import Bools, Evaluated, pool_name
+from streams.processors.margin import Bools, Evaluated
 from streams.processors.outputs import Output
 from streams.state.guards import Guard
 from streams.state.ledger import Ledger
@@ -65,7 +65,6 @@ class BucketRecords:
 
         columns = (
             rows,
-            book.buckets["account"][rows],
             book.accounts["partition"][book.buckets["account"][rows]],
             book.buckets["episode"][rows],
             state.equity_e8[places],
@@ -74,13 +73,18 @@ class BucketRecords:
             health_level(state.maintenance_margin_e8[places], self._cured_ppm),
         )
         instruments = _instruments(ledger, evaluated, places)
-        for place, row, account, partition, episode, equity, initial, maintenance, cured in zip(
-            places.tolist(), *(column.tolist() for column in columns), strict=True
+        for (
+            name,
+            pool,
+        ), place, row, partition, episode, equity, initial, maintenance, cured in zip(
+            ledger.whose(rows),
+            places.tolist(),
+            *(column.tolist() for column in columns),
+            strict=True,
         ):
             held = dict.fromkeys(instruments[place])
             moved = [instrument for instrument in held if instrument in ticked]
             newest = max(moved, key=times_us.__getitem__, default=None)
-            name, pool = book.accounts.name(account), pool_name(ledger, row)
             fields = {
                 "account_id": name,
                 "bucket": pool,

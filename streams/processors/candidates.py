@@ -9,7 +9,7 @@ from risk.liquidation.deleveraging import candidates, order, score
 from risk.liquidation.stages import Stage
 from schemas.block import Int64s
 from schemas.units import E8
-from streams.processors.margin import Evaluated, evaluate, pool_name
+from streams.processors.margin import Evaluated, evaluate
 from streams.processors.outputs import Output
 from streams.state.guards import Use, allowed
 from streams.state.ledger import Ledger
@@ -74,9 +74,11 @@ def gains(ledger: Ledger, board: MarkBoard, asset: str, partition: int) -> list[
         return []
     equity_e8 = (evaluated.state.equity_e8 / price_e8 * E8).astype(np.int64)
     gain_e8 = np.minimum(gain_e8, equity_e8)
+    gaining = np.flatnonzero(gain_e8 > 0)
+    places = ledger.whose(evaluated.buckets[gaining])
     found = {
-        row: Winner(*_place(ledger, int(evaluated.buckets[row])), int(gain_e8[row]))
-        for row in np.flatnonzero(gain_e8 > 0).tolist()
+        row: Winner(*place, int(gain_e8[row]))
+        for row, place in zip(gaining.tolist(), places, strict=True)
     }
     rows = np.flatnonzero(mine & (profit_e8 > 0) & (gain_e8[held.bucket] > 0)).tolist()
     for row in sorted(rows, key=lambda one: rules.instruments[held.instrument[one]]):
@@ -107,7 +109,7 @@ def _candidates(
         evaluated.state.equity_e8[bucket] / E8,
         _exposure(ledger, evaluated)[bucket],
     )
-    places = [_place(ledger, int(evaluated.buckets[one])) for one in bucket.tolist()]
+    places = ledger.whose(evaluated.buckets[bucket])
     ranked = order(ranks, [f"{account}/{pool}" for account, pool in places])
     told: list[Record] = []
     found_e8 = 0
@@ -156,7 +158,3 @@ def _exposure(ledger: Ledger, evaluated: Evaluated) -> np.ndarray[Any, Any]:
     pair, inverse = np.unique(held.bucket * width + underlying, return_inverse=True)
     net = np.abs(np.bincount(inverse, weights=signed, minlength=len(pair)))
     return np.bincount(pair // width, weights=net, minlength=len(evaluated.buckets))
-
-
-def _place(ledger: Ledger, bucket: int) -> tuple[str, str]:
-    return ledger.book.account_of_bucket(bucket), pool_name(ledger, bucket)

@@ -191,12 +191,6 @@ def _asset_guards(ledger: Ledger, by_instrument: NDArray[np.int8]) -> NDArray[np
     return guards
 
 
-def pool_name(ledger: Ledger, bucket: int) -> str:
-    """How records name a bucket: cross, or its isolated instrument."""
-    instrument = int(ledger.book.buckets["instrument"][bucket])
-    return "cross" if instrument == CROSS else ledger.rules.instruments[instrument]
-
-
 def affords(ledger: Ledger, board: MarkBoard, bucket: int, position: tuple[int, int, int]) -> bool:
     """Whether a bucket meets its initial margin with a position more: instrument, quantity, cost.
 

@@ -15,7 +15,7 @@ from streams.state.apply_transfers import SOCIALISED
 from streams.state.ledger import INSURANCE, Ledger
 from streams.state.mark_board import MarkBoard
 
-PENALTIES = "penalties"
+PENALTIES, LOSSES = "@penalties", f"@{SOCIALISED}"
 EVERY_US = 1_000 * US_PER_MS
 
 
@@ -31,17 +31,26 @@ class Slices:
         outputs = []
         sweeps = self._board.clock_us - self._swept_us >= EVERY_US
         self._swept_us = self._board.clock_us if sweeps else self._swept_us
-        for partition in partitions:
-            for number, asset in enumerate(self._ledger.rules.assets):
-                loss = f"@{SOCIALISED}:{asset}#{partition}"
-                if (owed_e8 := -self._balance(loss, number)) > 0:
-                    outputs += self._share(loss, (asset, partition), owed_e8)
-                penalties = f"@{PENALTIES}:{asset}#{partition}"
-                if sweeps and (amount_e8 := self._balance(penalties, number)) > 0:
-                    leg = Leg(INSURANCE + asset, asset=asset, amount_e8=amount_e8)
-                    legs = [leg.to(penalties), leg]
-                    outputs += self._transfer("PENALTY", penalties, partition, legs)
+        for partition, number, kind in self._present(partitions):
+            asset = self._ledger.rules.assets[number]
+            name = f"{kind}:{asset}#{partition}"
+            balance_e8 = self._balance(name, number)
+            if kind == LOSSES and balance_e8 < 0:
+                outputs += self._share(name, (asset, partition), -balance_e8)
+            elif kind == PENALTIES and sweeps and balance_e8 > 0:
+                leg = Leg(INSURANCE + asset, asset=asset, amount_e8=balance_e8)
+                outputs += self._transfer("PENALTY", name, partition, [leg.to(name), leg])
         return outputs
+
+    def _present(self, partitions: list[int]) -> list[tuple[int, int, str]]:
+        """Partition, asset's number and kind of every slice that there is, in that order."""
+        numbers, found = self._ledger.rules.asset_number, []
+        for name in self._ledger.book.system:
+            kind, _, place = name.partition(":")
+            asset, _, partition = place.rpartition("#")
+            if kind in (LOSSES, PENALTIES) and asset in numbers and partition.isdecimal():
+                found.append((int(partition), numbers[asset], kind))
+        return sorted(one for one in found if one[0] in partitions)
 
     def _share(self, name: str, place: tuple[str, int], owed_e8: int) -> list[Output]:
         """The partition's part of a loss among its winners; what they cannot bear goes back.
@@ -73,8 +82,6 @@ class Slices:
 
     def _balance(self, name: str, asset: int) -> int:
         """Of a slice that may act; 0 while a leg of its own is awaited."""
-        if name not in self._ledger.book.system:
-            return 0
         if self._ledger.awaited.get((self._ledger.home(name), name)):
             return 0
         return self._ledger.fund_balance_e8(name, asset)

@@ -8,7 +8,7 @@ from risk.evaluation import liquidation_prices
 from risk.liquidation.stages import Stage
 from schemas.block import Int64s
 from schemas.units import E8, LIMIT_E8
-from streams.processors.margin import Evaluated, evaluate, pool_name
+from streams.processors.margin import Evaluated, evaluate
 from streams.processors.outputs import Output
 from streams.state.guards import Guard
 from streams.state.ledger import Ledger
@@ -28,10 +28,12 @@ def margin_states(ledger: Ledger, board: MarkBoard, accounts: Int64s) -> list[Ou
     buckets = np.sort(book.pools.of(accounts)[0])
     evaluated = evaluate(ledger, board, buckets)
     columns = [accounts, *(book.accounts[name][accounts] for name in ("partition", "quarantined"))]
+    names = book.accounts.names(accounts)
     records: dict[int, Record] = {}
     outputs = []
-    for row, partition, quarantined in zip(*(c.tolist() for c in columns), strict=True):
-        name = book.accounts.name(row)
+    for name, row, partition, quarantined in zip(
+        names, *(column.tolist() for column in columns), strict=True
+    ):
         records[row] = {
             "event_time": board.clock_us,
             "account_id": name,
@@ -40,9 +42,8 @@ def margin_states(ledger: Ledger, board: MarkBoard, accounts: Int64s) -> list[Ou
         }
         output_id = f"{name}/{board.clock_us}"
         outputs.append(Output("margin-state", name, records[row], output_id, partition=partition))
-    names = [pool_name(ledger, bucket) for bucket in buckets.tolist()]
     owners = [records[row] for row in book.buckets["account"][buckets].tolist()]
-    of = list(zip(names, owners, strict=True))
+    of = [(pool, one) for (_, pool), one in zip(ledger.whose(buckets), owners, strict=True)]
     _fill_buckets(ledger, evaluated, of)
     _fill_positions(ledger, board, evaluated, of)
     _fill_greeks(ledger, evaluated, of)

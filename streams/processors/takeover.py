@@ -2,10 +2,7 @@
 
 from typing import NamedTuple
 
-import numpy as np
-
 from schemas.block import Int64s
-from streams.processors.margin import pool_name
 from streams.processors.outputs import Output
 from streams.processors.transfers import Cause, Leg, transfer
 from streams.state.ledger import INSURANCE, Ledger
@@ -38,24 +35,25 @@ def holdings_of(ledger: Ledger, buckets: Int64s) -> dict[int, list[Held]]:
         return {}
     book, rules = ledger.book, ledger.rules
     positions, balances = book.positions, book.balances
-    chosen = np.zeros(book.buckets.capacity, np.bool_)
-    chosen[buckets] = True
-    whose = {row: (book.account_of_bucket(row), pool_name(ledger, row)) for row in buckets.tolist()}
-    held: dict[int, list[Held]] = {row: [] for row in whose}
-    rows = np.flatnonzero(positions.live & chosen[positions["bucket"]])
+    owner: dict[int, tuple[str, str]] = dict(
+        zip(buckets.tolist(), ledger.whose(buckets), strict=True)
+    )
+    held: dict[int, list[Held]] = {row: [] for row in owner}
+    rows, _ = book.held.of(buckets)
     columns = (positions[name][rows] for name in ("bucket", "instrument", "quantity_e8", "cost_e8"))
     for bucket, instrument, quantity, cost in zip(*(c.tolist() for c in columns), strict=True):
         leg = Leg(
-            *whose[bucket],
+            *owner[bucket],
             instrument_id=rules.instruments[instrument],
             quantity_e8=quantity,
             cost_e8=cost,
         )
         asset = rules.assets[int(rules.contracts.settlement[instrument])]
         held[bucket].append(Held(asset, leg))
-    rows = np.flatnonzero(balances.live & chosen[balances["bucket"]] & (balances["amount_e8"] != 0))
+    rows, _ = book.owned.of(buckets)
+    rows = rows[balances["amount_e8"][rows] != 0]
     columns = (balances[name][rows] for name in ("bucket", "asset", "amount_e8"))
     for bucket, number, amount in zip(*(c.tolist() for c in columns), strict=True):
         asset = rules.assets[number]
-        held[bucket].append(Held(asset, Leg(*whose[bucket], asset=asset, amount_e8=amount)))
+        held[bucket].append(Held(asset, Leg(*owner[bucket], asset=asset, amount_e8=amount)))
     return held

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from risk.profile import Profile
 from schemas.block import Int64s
 from schemas.dead_letter import DeadLetterReason, Refusal
-from streams.state.account_book import AccountBook
+from streams.state.account_book import CROSS, AccountBook
 from streams.state.admission import Admission
 from streams.state.funds import Fund
 from streams.state.profiles import load_profile
@@ -215,6 +215,16 @@ class Ledger:
             del self.external_e8[place]
         for topic in [key for key in self._recent if key[1] == partition]:
             del self._recent[topic]
+
+    def whose(self, buckets: Int64s) -> list[tuple[str, str]]:
+        """Of each bucket its account, and its pool: cross, or the instrument that it isolates."""
+        columns, names = self.book.buckets, self.rules.instruments
+        pools = columns["instrument"][buckets].tolist()
+        accounts = self.book.accounts.names(columns["account"][buckets])
+        return [
+            (account, "cross" if pool == CROSS else names[pool])
+            for account, pool in zip(accounts, pools, strict=True)
+        ]
 
     def home(self, account_id: str) -> int:
         return partition_of(account_id, self.partitions)

@@ -73,6 +73,10 @@ class NameTable(ColumnTable):
         """The name of a row that is in use."""
         return self.encoded(np.array([row]))[0].decode()
 
+    def names(self, rows: Int64s) -> list[str]:
+        """The names of rows that are in use."""
+        return [name.decode() for name in self.encoded(rows)]
+
     def encoded(self, rows: Int64s) -> list[bytes]:
         """The names of rows that are in use, in UTF-8."""
         stored = self._bytes.data

@@ -7,7 +7,6 @@ import numpy as np
 from risk.liquidation.partial import insurance_payment_e8
 from risk.valuation import contract_value
 from schemas.block import Int64s
-from streams.state.account_book import CROSS
 from streams.state.ledger import Ledger
 
 
@@ -43,16 +42,17 @@ def _of_open_orders(
     ledger: Ledger, buckets: Int64s, liquidation_ids: Sequence[str | None]
 ) -> Int64s:
     """The rows whose liquidation id is that of the open order of their bucket."""
-    columns, names = ledger.book.buckets, ledger.rules.instruments
-    rows = []
-    for row in np.flatnonzero(columns["order_number"][buckets]).tolist():
-        if liquidation_ids[row] is None:
-            continue
-        bucket = int(buckets[row])
-        instrument = int(columns["instrument"][bucket])
-        pool = "cross" if instrument == CROSS else names[instrument]
-        episode, number = (int(columns[name][bucket]) for name in ("episode", "order_number"))
-        account = ledger.book.account_of_bucket(bucket)
-        if liquidation_ids[row] == f"{account}/{pool}/{episode}/{number}":
-            rows.append(row)
-    return np.array(rows, np.int64)
+    columns = ledger.book.buckets
+    rows = np.flatnonzero(columns["order_number"][buckets])
+    if not len(rows):
+        return rows
+    with_order = buckets[rows]
+    numbers = (columns[name][with_order].tolist() for name in ("episode", "order_number"))
+    told = [liquidation_ids[row] for row in rows.tolist()]
+    answers = [
+        one == f"{account}/{pool}/{episode}/{number}"
+        for one, (account, pool), episode, number in zip(
+            told, ledger.whose(with_order), *numbers, strict=True
+        )
+    ]
+    return rows[answers]

@@ -49,14 +49,12 @@ class RecordSchema:
     """A record's schema: its fields in the order of their bytes.
 
     `parsed` is what fastavro works with, without logical types, so that times stay integers.
-    `flat` says that no field is an array.
     """
 
     record: str
     schema_id: int
     fields: tuple[Field, ...]
     parsed: dict[str, Any]
-    flat: bool
     doc: str = ""
 
 
@@ -72,7 +70,6 @@ def record_schema(record: str) -> RecordSchema:
         schema_id=_IDS[record],
         fields=fields,
         parsed=cast(dict[str, Any], fastavro.parse_schema(_without_logical_types(source))),
-        flat=all(field.kind != "array" for field in fields),
         doc=source.get("doc", ""),
     )
 

@@ -73,15 +73,11 @@ class BucketRecords:
             health_level(state.maintenance_margin_e8[places], self._cured_ppm),
         )
         instruments = _instruments(ledger, evaluated, places)
-        for (
-            name,
-            pool,
-        ), place, row, partition, episode, equity, initial, maintenance, cured in zip(
-            ledger.whose(rows),
-            places.tolist(),
-            *(column.tolist() for column in columns),
-            strict=True,
+        whose = ledger.whose(rows)
+        for place, of, row, partition, episode, equity, initial, maintenance, cured in zip(
+            places.tolist(), whose, *(column.tolist() for column in columns), strict=True
         ):
+            name, pool = of
             held = dict.fromkeys(instruments[place])
             moved = [instrument for instrument in held if instrument in ticked]
             newest = max(moved, key=times_us.__getitem__, default=None)

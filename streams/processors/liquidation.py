@@ -11,7 +11,7 @@ from risk.liquidation.stages import Action, Ladder, Stage, Steps, Watch, step
 from schemas.block import Int64s
 from schemas.units import US_PER_MS
 from streams.processors.bucket_records import About, BucketRecords
-from streams.processors.margin import Bools, Evaluated, evaluate
+from streams.processors.margin import Evaluated, evaluate
 from streams.processors.outputs import Output
 from streams.processors.reductions import Orders, Reducer
 from streams.processors.screen import Screen
@@ -184,11 +184,11 @@ class Decider:
         due = np.union1d(
             waiting[now_us - last_us >= PUBLISH_MS * US_PER_MS], np.unique(owner[moved])
         )
-        due = due[~accounts["system"][due] | self._funds(due)]
+        due = due[~accounts["system"][due] | np.isin(due, self._funds())]
         self._waiting.difference_update(due.tolist())
         return margin_states(self._ledger, self._board, due) if len(due) else []
 
-    def _funds(self, accounts: Int64s) -> Bools:
-        """bool[n]: insurance funds, which hold positions too and are published like people."""
-        names = self._ledger.book.accounts.encoded(accounts)
-        return np.array([name.startswith(INSURANCE.encode()) for name in names], np.bool_)
+    def _funds(self) -> list[int]:
+        """Rows of the insurance funds, which hold positions too and are published like people."""
+        system = self._ledger.book.system
+        return [row for name, row in system.items() if name.startswith(INSURANCE)]

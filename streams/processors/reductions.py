@@ -177,8 +177,7 @@ class Reducer:
         place, instrument = wanted.bucket, evaluated.positions.instrument[wanted.row]
         state = evaluated.state
         loss_e8 = state.maintenance_margin_e8 - state.equity_e8
-        names = self._ledger.book.account_of_bucket
-        accounts = [names(row) for row in evaluated.buckets[place].tolist()]
+        accounts = [account for account, _ in self._ledger.whose(evaluated.buckets[place])]
         granted_e8 = paced_e8(
             place,
             instrument,

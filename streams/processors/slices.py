@@ -10,7 +10,6 @@ from schemas.units import US_PER_MS
 from streams.processors.candidates import gains
 from streams.processors.outputs import Output
 from streams.processors.transfers import Cause, Leg, transfer
-from streams.state.account_book import CROSS
 from streams.state.apply_transfers import SOCIALISED
 from streams.state.ledger import INSURANCE, Ledger
 from streams.state.mark_board import MarkBoard
@@ -88,8 +87,7 @@ class Slices:
 
     def _transfer(self, kind: str, name: str, partition: int, legs: list[Leg]) -> list[Output]:
         book = self._ledger.book
-        row = book.account_rows([name], partition)
-        bucket = book.bucket_rows(row, np.array([CROSS]))[0]
+        bucket = book.cross_bucket(book.system[name])
         book.buckets["episode"][bucket] += 1
         book.touch(np.array([bucket]))  # the number goes with the legs: never given twice
         transfer_id = f"{name}/{book.buckets['episode'][bucket]}"

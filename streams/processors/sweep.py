@@ -30,5 +30,5 @@ class Sweep:
             self._rows, self._done = self._book.accounts.live_rows(), 0
             self._began_us, elapsed_us = now_us, 0
         end = min(len(self._rows) * elapsed_us // swept_us, len(self._rows))
-        first, self._done = self._done, max(min(end, self._done + MOST_AT_ONCE), self._done)
+        first, self._done = self._done, min(end, self._done + MOST_AT_ONCE)
         return self._rows[first : self._done]

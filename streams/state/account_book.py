@@ -104,30 +104,13 @@ class AccountBook:
 
     def bucket_rows(self, accounts: Int64s, instruments: Int64s) -> Int64s:
         """Rows of buckets; `instruments` is CROSS for the pool, else the isolated instrument."""
-        before = len(self.buckets)
-        rows = self.buckets.rows(accounts, instruments)
-        if len(self.buckets) > before:
-            self.pools.link(rows, accounts)
-        return rows
+        return self.pools.rows(accounts, instruments)
 
     def balance_rows(self, buckets: Int64s, assets: Int64s) -> Int64s:
-        before = len(self.balances)
-        rows = self.balances.rows(buckets, assets)
-        if len(self.balances) > before:
-            self.owned.link(rows, buckets)
-        return rows
+        return self.owned.rows(buckets, assets)
 
     def position_rows(self, buckets: Int64s, instruments: Int64s) -> Int64s:
-        before = len(self.positions)
-        rows = self.positions.rows(buckets, instruments)
-        if len(self.positions) > before:
-            self.held.link(rows, buckets)
-        return rows
-
-    def release_positions(self, rows: Int64s) -> None:
-        """Forget distinct positions that have come to nothing."""
-        self.held.unlink(rows, self.positions["bucket"][rows])
-        self.positions.release(rows)
+        return self.held.rows(buckets, instruments)
 
     def drop_orders(self, partition: int, instrument: int) -> Int64s:
         """Forget all open orders of an instrument in a partition; returns the buckets touched."""

@@ -4,7 +4,7 @@ import numpy as np
 
 from risk.margin.buckets import order_of
 from schemas.block import Int64s
-from streams.state.columns import ColumnTable
+from streams.state.columns import ColumnTable, PairTable
 
 NEXT, PREVIOUS = "next", "previous"
 LINKS = {NEXT: np.int32, PREVIOUS: np.int32}
@@ -16,14 +16,27 @@ MANY = 8
 class Chains:
     """Each owner's column `first` holds the row + 1 of the first of its chain."""
 
-    def __init__(self, owners: ColumnTable, first: str, rows: ColumnTable, owner: str) -> None:
+    def __init__(self, owners: ColumnTable, first: str, rows: PairTable, owner: str) -> None:
         """`owner` is the column of the rows that names whose each is."""
         self._owners = owners
         self._first = first
         self._rows = rows
         self._owner = owner
 
-    def link(self, rows: Int64s, owners: Int64s) -> None:
+    def rows(self, owners: Int64s, others: Int64s) -> Int64s:
+        """The rows of these owners by the other half of their keys; opened where new."""
+        before = len(self._rows)
+        rows = self._rows.rows(owners, others)
+        if len(self._rows) > before:
+            self._link(rows, owners)
+        return rows
+
+    def release(self, rows: Int64s) -> None:
+        """Free distinct rows."""
+        self._unlink(rows, self._rows[self._owner][rows])
+        self._rows.release(rows)
+
+    def _link(self, rows: Int64s, owners: Int64s) -> None:
         """Put the rows that are in no chain yet into those of their owners; rows may repeat."""
         first = self._owners[self._first]
         new = np.flatnonzero((self._rows[PREVIOUS][rows] == 0) & (first[owners] != rows + 1))
@@ -44,8 +57,8 @@ class Chains:
         self._rows[PREVIOUS][behind[linked] - 1] = rows[ends][linked] + 1
         first[owners[begins]] = rows[begins] + 1
 
-    def unlink(self, rows: Int64s, owners: Int64s) -> None:
-        """Take distinct rows out of the chains of their owners, before they are released."""
+    def _unlink(self, rows: Int64s, owners: Int64s) -> None:
+        """Take distinct rows out of the chains of their owners."""
         first, after, before = self._owners[self._first], self._rows[NEXT], self._rows[PREVIOUS]
         for row, owner in zip(rows.tolist(), owners.tolist(), strict=True):
             if before[row]:

@@ -68,10 +68,10 @@ def pack(book: AccountBook, accounts: Int64s, names: Names) -> Sealed:
     keep = (book.buckets["episode"][buckets] != 0) | (book.buckets["breaches"][buckets] != 0)
     keep[of_balance] = keep[of_position] = keep[of_order] = True
     parts = [
-        Part(BUCKET, buckets[keep], owner[keep]),
-        Part(BALANCE, balances, owner[of_balance]),
-        Part(POSITION, positions, owner[of_position]),
-        Part(ORDER, orders, owner[of_order]),
+        Part(BUCKET, owner[keep]),
+        Part(BALANCE, owner[of_balance]),
+        Part(POSITION, owner[of_position]),
+        Part(ORDER, owner[of_order]),
     ]
     counts = [np.bincount(part.owner, minlength=len(accounts)) for part in parts]
     if max((int(count.max(initial=0)) for count in counts[:3]), default=0) > 0xFFFF:
@@ -79,7 +79,7 @@ def pack(book: AccountBook, accounts: Int64s, names: Names) -> Sealed:
     nth_bucket = np.zeros(len(buckets), np.int64)
     nth_bucket[keep] = parts[0].nth(counts[0])
     contents = [
-        _bucket_words(book, parts[0].rows, names),
+        _bucket_words(book, buckets[keep], names),
         _entry_words(book, balances, nth_bucket[of_balance], names.assets),
         _entry_words(book, positions, nth_bucket[of_position], names.instruments),
         _order_words(book, orders, nth_bucket[of_order], names.instruments),

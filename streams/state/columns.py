@@ -1,5 +1,6 @@
 """Tables of numpy columns: rows are reused when freed, and moved to longer columns when full."""
 
+from abc import ABC, abstractmethod
 from array import array
 from typing import Any
 
@@ -25,7 +26,7 @@ FULL = 0.75
 """Of the slots in use: beyond it there are twice as many."""
 
 
-class ColumnTable:
+class ColumnTable(ABC):
     """Columns of equal length; `live` tells the rows in use, the others hold zeros.
 
     A page of a column costs memory once something is written to it: what most rows have none of,
@@ -97,9 +98,9 @@ class ColumnTable:
         for name, column in self._columns.items():
             self._columns[name] = _longer(column, size)
 
+    @abstractmethod
     def _settle(self, rows: Int64s) -> None:
         """Put rows into their slots."""
-        raise NotImplementedError
 
 
 class PairTable(ColumnTable):

@@ -1,5 +1,7 @@
 """Rows of words of many accounts in one array, account after account, each sealed."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,16 +10,13 @@ from schemas.block import Int64s
 UInt64s = NDArray[np.uint64]
 
 
-class Part:
-    """The rows of one kind of the packed accounts, account by account."""
+class Part(NamedTuple):
+    """The entries of one kind of the packed accounts, account by account."""
 
-    def __init__(self, size: int, rows: Int64s, owner: Int64s) -> None:
-        order = np.argsort(owner, kind="stable")
-        self.size = size
-        """Words of one."""
-        self.rows = rows[order]
-        self.owner = owner[order]
-        """Place of the account of each."""
+    size: int
+    """Words of one."""
+    owner: Int64s
+    """Place of the account of each, ascending."""
 
     def nth(self, counts: Int64s) -> Int64s:
         """Place of each among those of its account."""

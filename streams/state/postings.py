@@ -48,7 +48,7 @@ def add_positions(
     if closes.any():
         _settle(book, rules, partition, (distinct[closes], swept[closes]))
     flat = (present["quantity_e8"][distinct] == 0) & (present["cost_e8"][distinct] == 0)
-    book.release_positions(distinct[flat])
+    book.held.release(distinct[flat])
 
 
 def _running(deltas: Int64s, starts: Int64s, opening: Int64s) -> Int64s:

@@ -12,7 +12,6 @@ from schemas.topics import TOPICS
 from schemas.units import LIMIT_E8
 
 RECORDS = tuple(topic.record for topic in TOPICS)
-FLAT = tuple(record for record in RECORDS if record_schema(record).flat)
 
 LONGS = st.one_of(
     st.integers(-(2**63), 2**63 - 1),

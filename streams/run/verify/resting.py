@@ -11,9 +11,8 @@ from itertools import accumulate
 
 from sinks.reading import Row
 from streams.audit.rulebook import Record
+from streams.run.verify.folding import AHEAD_US
 
-AHEAD_US = 120_000_000
-"""Orders may be later than the clock of a decision; so much later are likely ones."""
 MOST_ENDS = 60
 """So many beginnings of the topic are tried for an account, the likeliest first."""
 Fits = Callable[[Mapping[str, int]], set[str]]

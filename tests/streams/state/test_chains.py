@@ -29,7 +29,7 @@ def test_chains_tell_what_a_look_at_all_rows_tells(
             held |= set(pairs)
         elif gone := sorted(held & set(pairs)):
             buckets, instruments = np.array(gone).T
-            book.release_positions(book.position_rows(buckets, instruments))
+            book.held.release(book.position_rows(buckets, instruments))
             held -= set(gone)
     asked = np.array(owners[:many], np.int64)
     rows, place = book.held.of(asked)

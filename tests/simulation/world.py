@@ -23,7 +23,8 @@ STEPS = 30
 TENSE_STEPS = 45
 DRAIN = 100
 RESTS = 20
-"""Seconds in which nothing happens at the end: until then all that can end must have ended."""
+"""Seconds in which nothing happens at the end: until then all that can end must have ended; a
+fund of a calm world may have begun something too."""
 QUIET = 3
 """As many of them with nothing under way are enough."""
 DEPTH = 2
@@ -239,7 +240,7 @@ class World:
     def _drain(self) -> None:
         """No faults any more: everyone lives, and everything is delivered and settled."""
         self.story.step()
-        rests, quiet = RESTS if self._tense else 0, 0
+        rests, quiet = RESTS, 0
         for _ in range(DRAIN):
             self.broker.tell()
             for number in range(len(self.workers)):

@@ -129,7 +129,8 @@ class Account:
         for node in self.nodes(*ends, until_us):
             if fits(self.holdings_of(node)):
                 return node
-        return None if much else self._by_sums(surely, stored, ends[1], until_us)
+        found = None if much else self._by_sums(surely, stored, ends[1], until_us)
+        return found or self._by_sums(self.node, stored, {}, until_us)
 
     def _open(self, node: Node, most: Ends) -> int:
         """How many inputs may have been booked or not."""

@@ -61,18 +61,16 @@ def read_common(store: Store, penalty_ppm: int) -> Common:
 def read_accounts(
     store: Store, partition: int, common: Common, until_us: int, account: str | None = None
 ) -> dict[str, Account]:
-    """The accounts of a partition (or one of them) with all their inputs, none booked."""
+    """The accounts of a partition (or one of them) with all that moves them, none booked."""
     span = _span(partition, until_us, account)
     orders = _open_orders(row.record for row in _read(store, "liquidations", common, span))
     inputs: dict[str, dict[str, list[Input]]] = defaultdict(lambda: defaultdict(list))
     for topic in STREAMS[:-1]:
         for row in _read(store, topic, common, span):
             record = row.record
-            penalty = 0
-            if topic == "fills":
-                penalty = _penalty(record, orders, common)
-            elif topic == "transfers" and _turned_away(record, common):
-                record = {**record, "refused": True}
+            if topic == "transfers" and _turned_away(record, common):
+                continue  # moves nothing, so it cannot tell how far the topic was applied
+            penalty = _penalty(record, orders, common) if topic == "fills" else 0
             one = Input(row.offset, record["event_time"], topic, record, penalty)
             inputs[record["account_id"]][topic].append(one)
     return {

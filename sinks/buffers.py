@@ -1,13 +1,13 @@
 """Records read and not yet stored, a run for each partition, cut into blocks."""
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from schemas.block import Block
-from sinks.clickhouse import Delivery, TopicPartition
+from sinks.clickhouse import APPLIED, DECIDED, Delivery, TopicPartition
 from sinks.watermarks import Intent, mismatch
 
 
@@ -69,12 +69,13 @@ class Buffers:
         self._intents.clear()
         self._since = None
 
-    def cut(self, taken: Collection[TopicPartition] = ()) -> list[Block]:
+    def cut(self, ids: Mapping[str, str], taken: Collection[TopicPartition] = ()) -> list[Delivery]:
         """Take a block of every partition that has a whole one and is not taken; the rest stays.
 
-        Raises IntentMismatchError where the records of an intent are gone from the topic.
+        `ids` is topic -> its id. Raises IntentMismatchError where the records of an intent are
+        gone from the topic.
         """
-        blocks = []
+        cut = []
         for where, run in self._runs.items():
             if where in taken:
                 continue
@@ -87,11 +88,11 @@ class Buffers:
                 if run[-1].offset() < intent.last:
                     continue
             if end:
-                blocks.append(_block(where, run[:end]))
+                cut.append(_delivery(where, run[:end], ids[where[0]]))
                 del run[:end]
                 self._bytes[where] = sum(len(message.value() or b"") for message in run)
         self._since = time.monotonic() if self.rows else None
-        return blocks
+        return cut
 
     def settled(self, delivery: Delivery) -> None:
         """A block is stored; where it ends the intent of its partition, that is carried out."""
@@ -100,8 +101,8 @@ class Buffers:
             del self._intents[delivery.where]
 
 
-def _block(where: TopicPartition, run: list[Any]) -> Block:
-    return Block(
+def _delivery(where: TopicPartition, run: list[Any], topic_id: str) -> Delivery:
+    block = Block(
         topic=where[0],
         partition=where[1],
         offsets=np.array([message.offset() for message in run], np.int64),
@@ -109,3 +110,9 @@ def _block(where: TopicPartition, run: list[Any]) -> Block:
         values=[message.value() for message in run],
         timestamps_ms=np.array([message.timestamp()[1] for message in run], np.int64),
     )
+    applied = [_applied(message) for message in run] if where[0] in DECIDED else ()
+    return Delivery(block, topic_id, applied)
+
+
+def _applied(message: Any) -> bytes:
+    return next((value for name, value in message.headers() or () if name == APPLIED), b"")

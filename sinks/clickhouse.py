@@ -20,6 +20,11 @@ EVENT_TIME = "event_time"
 REFUSED_BY_STORE = "REFUSED_BY_STORE"
 """The reason of a record that the store itself would not take; the others are dead letters'."""
 
+APPLIED = "plimsoll-applied"
+"""The header of an output that says how far the topics of accounts were applied."""
+DECIDED = frozenset({"margin-state", "margin-calls", "liquidations"})
+"""Topics whose tables keep it: what they say follows from that."""
+
 TopicPartition = tuple[str, int]
 
 
@@ -45,10 +50,12 @@ class Delivery:
 
     `topic_id` tells this topic from one of the same name that was deleted before: offsets
     start again at 0 there, and a token that named only them would swallow the new rows.
+    `applied` is the header APPLIED of each record of a topic of DECIDED; none: not known.
     """
 
     block: Block
     topic_id: str
+    applied: Sequence[bytes] = ()
 
     @property
     def first(self) -> int:
@@ -81,19 +88,19 @@ class Delivery:
     def halves(self) -> tuple["Delivery", "Delivery"]:
         """The block as two, the earlier records first; it has at least two records."""
         middle = len(self.block) // 2
-        first, second = (_part(self.block, rows) for rows in (slice(middle), slice(middle, None)))
-        return Delivery(first, self.topic_id), Delivery(second, self.topic_id)
+        return self._part(slice(middle)), self._part(slice(middle, None))
 
-
-def _part(block: Block, rows: slice) -> Block:
-    return Block(
-        block.topic,
-        block.partition,
-        block.offsets[rows],
-        block.keys[rows],
-        block.values[rows],
-        block.timestamps_ms[rows],
-    )
+    def _part(self, rows: slice) -> "Delivery":
+        block = self.block
+        part = Block(
+            block.topic,
+            block.partition,
+            block.offsets[rows],
+            block.keys[rows],
+            block.values[rows],
+            block.timestamps_ms[rows],
+        )
+        return Delivery(part, self.topic_id, self.applied[rows])
 
 
 def deliver(store: Store, delivery: Delivery) -> Outcome:
@@ -114,6 +121,9 @@ def deliver(store: Store, delivery: Delivery) -> Outcome:
             NativeColumn("_partition", "UInt16", _repeated(block.partition, "<u2", len(rows))),
             NativeColumn("_offset", "UInt64", block.offsets[rows].astype("<u8").tobytes()),
         ]
+        if delivery.applied:
+            told = [delivery.applied[row] for row in rows.tolist()]
+            places.append(NativeColumn("_applied", "String", strings(told)))
         store.insert(
             table_name(block.topic), [*columns, *places], rows=len(rows), token=delivery.token
         )

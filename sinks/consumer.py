@@ -11,7 +11,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from schemas.topics import TOPICS
 from sinks.broker import TIMEOUT_S, admin_client, end_offsets, settings_of, topic_ids
 from sinks.buffers import Buffers
-from sinks.clickhouse import REFUSED_TABLE, Delivery, table_name
+from sinks.clickhouse import REFUSED_TABLE, table_name
 from sinks.patience import Patience, waits_s
 from sinks.schema import create_tables
 from sinks.store import Store, StoreBusyError
@@ -199,8 +199,7 @@ class _Sink:
         self._pause(self._writer.busy)
 
     def _begin(self) -> None:
-        for block in self._buffers.cut(self._writer.open):
-            delivery = Delivery(block, self._ids[block.topic])
+        for delivery in self._buffers.cut(self._ids, self._writer.open):
             intent = self._buffers.intent(delivery.where)
             if intent is not None:
                 intent.check(delivery)

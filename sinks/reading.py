@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from schemas.topics import BY_NAME
-from sinks.clickhouse import table_name
+from sinks.clickhouse import DECIDED, table_name
 from sinks.columns import RecordColumn, record_columns
 from sinks.store import Store
 from sinks.verifier import BLOCKS_SQL, gone_until
@@ -20,6 +20,8 @@ REFUSED_SQL = """SELECT partition, uniqExact(offset) AS records FROM sink_refuse
 WHERE topic = {topic:String} GROUP BY partition"""
 PAGE_ROWS = 100_000
 """A server may refuse larger answers; this is far below what the door of `plimsoll up` allows."""
+TOLD_SQL = """SELECT count() AS tables FROM system.columns
+WHERE database = currentDatabase() AND table IN {tables:Array(String)} AND name = '_applied'"""
 GENERATIONS_SQL = "SELECT DISTINCT topic_id FROM ingest_blocks WHERE topic = {topic:String}"
 
 
@@ -33,6 +35,8 @@ class Row(NamedTuple):
     partition: int
     offset: int
     record: dict[str, Any]
+    applied: str = ""
+    """Of what was decided: how far topics were applied, fills=120,collateral=45; empty: not told"""
 
 
 class Gone(NamedTuple):
@@ -57,20 +61,22 @@ def rows(
     where: str = "1",
     parameters: Mapping[str, Any] | None = None,
     order: str | None = None,
+    applied: bool = False,
 ) -> Iterator[Row]:
     """The records of a topic for which a condition on its table holds, each once.
 
-    They come by partition and offset, a page at a time; in another `order` all at once.
+    They come by partition and offset, a page at a time; in another `order` all at once. With
+    what was `applied`, where that is asked for; `tells_applied` says whether it may be.
     """
     if order is not None:
-        yield from _page(store, topic, f"{where} ORDER BY {order}", parameters)
+        place = f"{where} ORDER BY {order}"
+        yield from _page(store, topic, place, parameters, applied=applied)
         return
     behind: tuple[int, int] | None = None
     while True:
         on = "" if behind is None else f" AND (_partition, _offset) > {behind}"
-        page = _page(
-            store, topic, f"({where}){on} ORDER BY _partition, _offset", parameters, PAGE_ROWS
-        )
+        place = f"({where}){on} ORDER BY _partition, _offset"
+        page = _page(store, topic, place, parameters, applied=applied, most=PAGE_ROWS)
         yield from page
         if len(page) < PAGE_ROWS:
             return
@@ -82,15 +88,24 @@ def _page(
     topic: str,
     where: str,
     parameters: Mapping[str, Any] | None,
+    *,
+    applied: bool,
     most: int | None = None,
 ) -> list[Row]:
     columns = record_columns(BY_NAME[topic].record)
     chosen = ", ".join(f"{_exact(one)} AS c{number}" for number, one in enumerate(columns))
-    sql = f"""SELECT {chosen}, _partition AS at_partition, _offset AS at_offset
+    told = "_applied" if applied else "''"
+    sql = f"""SELECT {chosen}, _partition AS at_partition, _offset AS at_offset, {told} AS applied
         FROM {table_name(topic)} AS t WHERE {where} LIMIT 1 BY at_partition, at_offset"""
     sql += "" if most is None else f" LIMIT {most}"
     found = (list(row.values()) for row in store.query(sql, parameters))
-    return [Row(values[-2], values[-1], _record(columns, values)) for values in found]
+    return [Row(values[-3], values[-2], _record(columns, values), values[-1]) for values in found]
+
+
+def tells_applied(store: Store) -> bool:
+    """Whether what was decided has how far topics were applied: older histories have not."""
+    tables = [table_name(topic) for topic in DECIDED]
+    return int(store.query(TOLD_SQL, {"tables": tables})[0]["tables"]) == len(tables)
 
 
 def gone(store: Store, topics: Sequence[str]) -> list[Gone]:

@@ -29,6 +29,8 @@ CREATE TABLE IF NOT EXISTS liquidations (
         COMMENT 'what the price guard said of it',
     _partition UInt16 CODEC(ZSTD(1)) COMMENT 'partition it was read from',
     _offset UInt64 CODEC(DoubleDelta, ZSTD(1)) COMMENT 'its offset there',
+    _applied String CODEC(ZSTD(1))
+        COMMENT 'the offset behind what the decision had applied, by topic; empty: not known',
     _ingested_at DateTime64(3, 'UTC') DEFAULT now64(3) CODEC(T64, ZSTD(1))
         COMMENT 'when this row was written (UTC, milliseconds)'
 )

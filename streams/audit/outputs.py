@@ -41,9 +41,14 @@ def outputs(log: Log, topic: str, findings: Findings) -> Iterator[Output]:
 
 
 def offsets_applied(headers: Mapping[str, bytes]) -> dict[str, int]:
-    """Topic -> next offset at the decision, from a header such as fills=120,collateral=45."""
+    """Topic -> next offset at the decision, by its header."""
+    return offsets_of(headers[APPLIED].decode())
+
+
+def offsets_of(text: str) -> dict[str, int]:
+    """Topic -> next offset, of a text such as fills=120,collateral=45; ValueError for another."""
     ends = {}
-    for part in filter(None, headers[APPLIED].decode().split(",")):
+    for part in filter(None, text.split(",")):
         topic, _, offset = part.partition("=")
         if topic not in BY_NAME or not offset.isdigit():
             raise ValueError(f"{APPLIED} {part!r} is not topic=offset")

@@ -56,6 +56,16 @@ def test_what_is_no_record_is_kept_byte_for_byte(store: Store, topic: str, recor
 
 
 @pytest.mark.embedded
+def test_what_was_applied_is_told_of_the_rows_that_are_kept(store: Store) -> None:
+    good = block_of("margin-calls", "margin_call", edge_records("margin_call", 3))
+    values = [good.values[0], b"\x01garbage\xff", good.values[2]]
+    block = Block("margin-calls", 3, good.offsets, good.keys, values, good.timestamps_ms)
+    deliver(store, Delivery(block, "id", [b"fills=7,orders=2", b"fills=8", b""]))
+    kept = store.query("SELECT _offset, _applied FROM margin_calls ORDER BY _offset")
+    assert kept == [{"_offset": 0, "_applied": "fills=7,orders=2"}, {"_offset": 2, "_applied": ""}]
+
+
+@pytest.mark.embedded
 def test_values_beyond_the_columns_are_refused_and_their_neighbours_kept(store: Store) -> None:
     records = edge_records("margin_call", 8)
     records[2]["equity_e8"] = LIMIT_E8 + 1

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from sinks import schema
+from sinks.clickhouse import DECIDED, table_name
 from sinks.definitions import MIGRATIONS_FOLDER, Migration, migrations, tables
 from sinks.schema import SchemaDiffersError, create_tables, keep_days_of
 from sinks.store import Store
@@ -37,6 +38,8 @@ def make_old(store: Store) -> None:
         store.create(f"ALTER TABLE auctions DROP COLUMN {column}")
     for table, name in projections(store):
         store.create(f"ALTER TABLE {table} DROP PROJECTION {name}")
+    for topic in DECIDED:
+        store.create(f"ALTER TABLE {table_name(topic)} DROP COLUMN _applied")
 
 
 def test_the_numbers_of_the_files_have_no_gap(tmp_path: Path) -> None:

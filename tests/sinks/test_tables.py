@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 
 from schemas.topics import TOPICS, Topic
-from sinks.clickhouse import table_name
+from sinks.clickhouse import DECIDED, table_name
 from sinks.columns import record_columns
 from sinks.definitions import TABLES_FOLDER, tables, views
 from sinks.store import Store
 
-OWN = [("_partition", "UInt16"), ("_offset", "UInt64"), ("_ingested_at", "DateTime64(3, 'UTC')")]
+PLACE = [("_partition", "UInt16"), ("_offset", "UInt64")]
+APPLIED = [("_applied", "String")]
+WRITTEN = [("_ingested_at", "DateTime64(3, 'UTC')")]
 
 
 OF_THE_SINK = {"sink_refused", "ingest_blocks", "schema_migrations", "retention_changes"}
@@ -42,7 +44,8 @@ def test_a_table_remembers_tokens_and_a_view_is_replaced() -> None:
 def test_tables_agree_with_the_schemas(store: Store) -> None:
     for topic in TOPICS:
         described = store.query(f"DESCRIBE TABLE {table_name(topic.name)}")
-        expected = [(c.name, c.table_type) for c in record_columns(topic.record)] + OWN
+        expected = [(c.name, c.table_type) for c in record_columns(topic.record)] + PLACE
+        expected += (APPLIED if topic.name in DECIDED else []) + WRITTEN
         assert [(row["name"], row["type"]) for row in described] == expected, topic.name
         assert all(row["comment"] for row in described), topic.name
         assert all(row["codec_expression"] for row in described), topic.name

@@ -9,15 +9,24 @@ from sinks.store import Store
 from sinks.watermarks import Intent, IntentMismatchError, Resume, Watermarks
 from tests.sinks.samples import fills
 
+IDS = {"fills": "id", "margin-state": "id"}
+
 
 class Message:
     """As much of a Kafka message as a buffer reads."""
 
-    def __init__(self, partition: int, offset: int, value: bytes = b"v") -> None:
+    def __init__(
+        self, partition: int, offset: int, value: bytes = b"v", *, topic: str = "fills",
+        headers: list[tuple[str, bytes]] | None = None,
+    ) -> None:  # fmt: skip
         self._partition, self._offset, self._value = partition, offset, value
+        self._topic, self._headers = topic, headers
 
     def topic(self) -> str:
-        return "fills"
+        return self._topic
+
+    def headers(self) -> list[tuple[str, bytes]] | None:
+        return self._headers
 
     def partition(self) -> int:
         return self._partition
@@ -82,34 +91,46 @@ def test_a_block_that_was_cut_shorter_is_repeated_as_it_was_cut(store: Store) ->
 
 def test_buffers_cut_a_block_a_partition() -> None:
     buffers = Buffers()
-    assert buffers.cut() == []
+    assert buffers.cut(IDS) == []
     buffers.add([Message(0, 5), Message(1, 0), Message(0, 7)])
     assert (buffers.rows, buffers.longest) == (3, 2)
-    cut = [(block.partition, block.offsets.tolist()) for block in buffers.cut()]
+    cut = [(one.block.partition, one.block.offsets.tolist()) for one in buffers.cut(IDS)]
     assert cut == [(0, [5, 7]), (1, [0])]
-    assert (buffers.rows, buffers.age_s, buffers.cut()) == (0, 0.0, [])
+    assert (buffers.rows, buffers.age_s, buffers.cut(IDS)) == (0, 0.0, [])
+
+
+def test_what_a_decision_had_applied_is_kept_with_its_records() -> None:
+    buffers = Buffers()
+    headers = [("plimsoll-source", b"prices/0 7"), ("plimsoll-applied", b"fills=9")]
+    buffers.add([
+        Message(0, 5, topic="margin-state", headers=headers),
+        Message(0, 6, topic="margin-state"), Message(1, 0, headers=headers),
+    ])  # fmt: skip
+    state, fill = buffers.cut(IDS)
+    assert (list(state.applied), list(fill.applied)) == ([b"fills=9", b""], [])
+    assert [list(half.applied) for half in state.halves()] == [[b"fills=9"], [b""]]
 
 
 def test_buffers_cut_where_the_intent_says_and_wait_for_all_of_it() -> None:
     buffers = Buffers()
     buffers.expect(("fills", 0), Intent(5, 8, 3, 0))
     buffers.add([Message(0, 5), Message(0, 6), Message(1, 1)])
-    assert [block.partition for block in buffers.cut()] == [1]
+    assert [one.block.partition for one in buffers.cut(IDS)] == [1]
     buffers.add([Message(0, 8), Message(0, 9)])
-    assert [block.offsets.tolist() for block in buffers.cut()] == [[5, 6, 8]]
+    assert [one.block.offsets.tolist() for one in buffers.cut(IDS)] == [[5, 6, 8]]
     buffers.settled(Delivery(fills(5, 3, partition=0), "id"))
     assert buffers.intent(("fills", 0)) is not None, "only a part of it is stored"
     buffers.settled(Delivery(fills(5, 4, partition=0), "id"))
-    assert [block.offsets.tolist() for block in buffers.cut()] == [[9]]
+    assert [one.block.offsets.tolist() for one in buffers.cut(IDS)] == [[9]]
 
 
 def test_buffers_leave_alone_what_is_on_its_way() -> None:
     buffers = Buffers()
     buffers.add([Message(0, 5, b"12345"), Message(1, 1, b"")])
     assert buffers.largest == 5
-    assert [block.partition for block in buffers.cut([("fills", 0)])] == [1]
+    assert [one.block.partition for one in buffers.cut(IDS, [("fills", 0)])] == [1]
     assert (buffers.rows, buffers.topics, buffers.largest) == (1, {"fills"}, 5)
-    assert [block.partition for block in buffers.cut()] == [0]
+    assert [one.block.partition for one in buffers.cut(IDS)] == [0]
     assert (buffers.topics, buffers.largest) == (frozenset(), 0)
 
 
@@ -118,7 +139,7 @@ def test_an_intent_whose_records_are_gone_stops_the_sink() -> None:
     buffers.expect(("fills", 0), Intent(5, 8, 3, 0))
     buffers.add([Message(0, 9)])
     with pytest.raises(IntentMismatchError, match="fills/0"):
-        buffers.cut()
+        buffers.cut(IDS)
 
 
 def test_an_intent_whose_records_changed_stops_the_sink() -> None:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from sinks.reading import Row, rows
+from sinks.reading import Row, rows, tells_applied
 from sinks.store import Store
+from streams.audit.outputs import offsets_of
 from streams.base.settings import Settings
 from streams.run.parts import limits
-from streams.run.verify.folding import Account
+from streams.run.verify.finding import find
+from streams.run.verify.folding import Account, Applied
 from streams.run.verify.holdings import Holdings, Input
 from streams.run.verify.inputs import read_accounts, read_common, read_orders
 from streams.run.verify.mirror import RULES, Held, Mirror
@@ -102,8 +104,9 @@ def _states(store: Store, name: str, time_us: int) -> Iterator[Row]:
     where = f"account_id = {{account:String}} AND {UNTIL}"
     parameters = {"account": name, "until": time_us}
     return rows(
-        store, "margin-state", where=where, order="event_time, at_offset", parameters=parameters
-    )
+        store, "margin-state", where=where, order="event_time, at_offset", parameters=parameters,
+        applied=tells_applied(store),
+    )  # fmt: skip
 
 
 def _go_to(account: Account, last: Row) -> bool:
@@ -116,9 +119,10 @@ def _go_to(account: Account, last: Row) -> bool:
             held.balances == stored.balances and stored.positions.items() <= held.positions.items()
         )
 
-    node = account.find(fits, stored, ({}, {}), time_us)
+    applied = Applied.exactly(offsets_of(last.applied)) if last.applied else Applied({}, {})
+    node = find(account, fits, stored, applied, time_us)
     if node is None:
-        account.mistrust(stored, {}, {}, time_us)
+        account.mistrust(stored, applied, time_us)
         return False
     account.node, account.doubt = node, None
     return True

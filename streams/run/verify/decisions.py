@@ -1,11 +1,14 @@
 """What the decisions of a period said, read from the history in the order of time."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from sinks.reading import Row, rows
+from sinks.reading import IncompleteHistoryError, Row, rows, tells_applied
 from sinks.store import Store
+from streams.audit.minutes import clock
+from streams.audit.outputs import offsets_of
+from streams.run.verify.folding import Ends
 
 STATES, CALLS, ORDERS = "margin-state", "margin-calls", "liquidations"
 PAGE_ROWS = 20_000
@@ -25,6 +28,15 @@ class Said(NamedTuple):
     """Calls and liquidations, with their topics."""
 
 
+class Decision(NamedTuple):
+    """What a worker said of the accounts of a partition at one time."""
+
+    time_us: int
+    ends: Ends | None
+    """What it had applied of the topics of accounts; None: the history does not tell."""
+    said: list[Said]
+
+
 class Decisions:
     """The decisions of one period."""
 
@@ -32,6 +44,7 @@ class Decisions:
         """`until_us` is not in it."""
         self._store = store
         self._period = {"since": since_us, "until": until_us}
+        self._told = tells_applied(store)
 
     def partitions(self) -> list[int]:
         found: set[int] = set()
@@ -41,18 +54,19 @@ class Decisions:
             found |= {int(row["number"]) for row in self._store.query(sql, self._period)}
         return sorted(found)
 
-    def of(self, partition: int) -> Iterator[tuple[int, list[Said]]]:
-        """What each decision of the period said, in the order of time."""
+    def of(self, partition: int) -> Iterator[Decision]:
+        """The decisions of the period, in the order of time.
+
+        IncompleteHistoryError for one that does not tell what it had applied, but something else.
+        """
         parameters = {**self._period, "partition": partition}
-        of_partition = f"_partition = {{partition:UInt16}} AND {WITHIN}"
-        others: dict[int, dict[str, list[tuple[str, Row]]]] = defaultdict(lambda: defaultdict(list))
+        others: dict[int, list[tuple[str, Row]]] = defaultdict(list)
         for topic in (CALLS, ORDERS):
-            for row in rows(self._store, topic, where=of_partition, parameters=parameters):
-                record = row.record
-                others[record["event_time"]][record["account_id"]].append((topic, row))
+            for row in self._rows(topic, parameters):
+                others[row.record["event_time"]].append((topic, row))
         counts = self._store.query(
             f"SELECT toUnixTimestamp64Micro(event_time) AS at, count() AS n FROM margin_state "
-            f"WHERE {of_partition} GROUP BY at ORDER BY at", parameters,
+            f"WHERE {OF_PARTITION} GROUP BY at ORDER BY at", parameters,
         )  # fmt: skip
         states = self._states(partition, [(int(row["at"]), int(row["n"])) for row in counts])
         times = sorted({*others, *(int(row["at"]) for row in counts)})
@@ -62,7 +76,15 @@ class Decisions:
             while waiting is not None and waiting.record["event_time"] == time_us:
                 found.append(waiting)
                 waiting = next(states, None)
-            yield from _rounds(time_us, found, others.get(time_us, {}))
+            yield from _decisions(time_us, found, others.get(time_us, ()))
+
+    def _rows(
+        self, topic: str, parameters: Mapping[str, int], order: str | None = None
+    ) -> Iterator[Row]:
+        return rows(
+            self._store, topic, where=OF_PARTITION, parameters=parameters, order=order,
+            applied=self._told,
+        )  # fmt: skip
 
     def _states(self, partition: int, counts: Sequence[tuple[int, int]]) -> Iterator[Row]:
         """The margin states of the period in order of time, a page of whole decisions at a time."""
@@ -71,17 +93,39 @@ class Decisions:
             size += n
             if size >= PAGE_ROWS or place == len(counts) - 1:
                 span = {"since": counts[first][0], "until": counts[place][0] + 1}
-                yield from rows(
-                    self._store, STATES, where=f"_partition = {{partition:UInt16}} AND {WITHIN}",
-                    parameters={**span, "partition": partition}, order="event_time, at_offset",
-                )  # fmt: skip
+                parameters = {**span, "partition": partition}
+                yield from self._rows(STATES, parameters, "event_time, at_offset")
                 first, size = place + 1, 0
 
 
+def _decisions(
+    time_us: int, states: Iterable[Row], others: Iterable[tuple[str, Row]]
+) -> Iterator[Decision]:
+    """What was said at a time by what had been applied; what was said again comes after it."""
+    found: dict[str, tuple[list[Row], dict[str, list[tuple[str, Row]]]]] = defaultdict(
+        lambda: ([], defaultdict(list))
+    )
+    for row in states:
+        found[row.applied][0].append(row)
+    for topic, row in others:
+        found[row.applied][1][row.record["account_id"]].append((topic, row))
+    by_ends = [(_ends(text, time_us), *said) for text, said in found.items()]
+    for ends, of_accounts, about in sorted(by_ends, key=lambda one: [*(one[0] or {}).values()]):
+        for round_ in _rounds(of_accounts, about):
+            yield Decision(time_us, ends, round_)
+
+
+def _ends(text: str, time_us: int) -> Ends | None:
+    try:
+        return offsets_of(text) if text else None
+    except ValueError as error:
+        raise IncompleteHistoryError(f"a decision of {clock(time_us)} UTC: {error}") from error
+
+
 def _rounds(
-    time_us: int, states: Sequence[Row], others: Mapping[str, list[tuple[str, Row]]]
-) -> Iterator[tuple[int, list[Said]]]:
-    """What was said at a time, an account once; what a worker said again comes after it."""
+    states: Sequence[Row], others: Mapping[str, list[tuple[str, Row]]]
+) -> Iterator[list[Said]]:
+    """What was said of accounts, an account once; what a worker said again comes after it."""
     left = dict(others)
     while states:
         again, said, seen = [], [], set()
@@ -94,7 +138,7 @@ def _rounds(
             said.append(Said(name, row, left.pop(name, [])))
         said += [Said(name, None, found) for name, found in left.items()]
         left = {}
-        yield time_us, said
+        yield said
         states = again
     if left:
-        yield time_us, [Said(name, None, found) for name, found in left.items()]
+        yield [Said(name, None, found) for name, found in left.items()]

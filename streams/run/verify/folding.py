@@ -1,19 +1,17 @@
 """An account's inputs booked one after the other, as far as one of its records shows them booked.
 
-The topics have no order between them, and the history does not tell how far each was applied at a
-decision. But whatever was applied is a beginning of each topic, and later decisions have applied
-no less: so it is looked for, from the last record of the account on.
+The topics have no order between them. But whatever was applied at a decision is a beginning of each
+topic, and later decisions have applied no less. Where the history does not tell how far each was
+applied, it is looked for, from the last record of the account on.
 """
 
 from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from streams.audit.account import Book
 from streams.audit.rulebook import Rulebook
 from streams.run.verify.holdings import Holdings, Input, book_of, copy_of, key_of
-from streams.run.verify.sums import Sums, counts_for, sums_of
 
 STREAMS = ("collateral", "transfers", "fills", "funding")
 MOST_NODES = 4_000
@@ -31,6 +29,19 @@ MOST_ADDED = 5_000
 """So many records of a topic are added up for one record."""
 Ends = dict[str, int]
 """Topic -> the offset behind what was applied."""
+
+
+class Applied(NamedTuple):
+    """Before which offsets everything of a topic was applied, and from which on nothing was."""
+
+    least: Ends
+    most: Ends
+    told: bool = False
+    """Whether the history tells it: then both are the same."""
+
+    @classmethod
+    def exactly(cls, ends: Ends) -> "Applied":
+        return cls(ends, ends, told=True)
 
 
 class Node(NamedTuple):
@@ -84,59 +95,44 @@ class Account:
                 most[topic] = stream[done].offset
         return least, most
 
-    def nodes(self, least: Ends, most: Ends, until_us: int) -> Iterator[Node]:
+    def nodes(self, applied: Applied, until_us: int) -> Iterator[Node]:
         """What may have been booked by a time, the likeliest first; each moves on from `node`.
 
-        First what surely was (before the offsets `least`), then on in the order of event time up to
-        the offsets `most`; then, where they are few, every other combination, of those between and
-        at last of all.
+        First what surely was, in the order of event time. Where it is told what was applied, that
+        in any other order. Else on in the order of event time; then, where they are few, every
+        other combination, of those that may have been applied and at last of all.
         """
-        for node in self._unpaid_nodes(least, most, until_us):
-            yield self._paid(node, until_us)
+        for node in self._unpaid_nodes(applied, until_us):
+            yield self.paid(node, until_us)
 
-    def _unpaid_nodes(self, least: Ends, most: Ends, until_us: int) -> Iterator[Node]:
+    def _unpaid_nodes(self, applied: Applied, until_us: int) -> Iterator[Node]:
+        least, most, told = applied
         for start in (self.node, self.doubt):
             if start is None:
                 continue
-            surely = self._surely(start, least)
+            surely = self.surely(start, least)
             yield surely
+            if told:
+                for node in self._combinations(start, most, until_us):
+                    if node.counts[:FUNDING] == surely.counts[:FUNDING]:
+                        yield node
+                continue
             yield from self._in_time(surely, most, until_us + AHEAD_US)
-            if self._open(surely, most) <= FEW:
+            if self.open(surely, most) <= FEW:
                 yield from self._combinations(surely, most, until_us)
             yield from self._combinations(start, {}, until_us)
 
-    def _paid(self, node: Node, until_us: int) -> Node:
+    def paid(self, node: Node, until_us: int) -> Node:
         """With the payments that a decision at a time has made: those due by then."""
         first, stream = node.counts[FUNDING], self.streams[FUNDING]
         end = bisect_right(stream, until_us, lo=first, key=lambda one: one.time_us)
-        return self._up_to(node, (*node.counts[:FUNDING], end)) if end > first else node
+        return self.up_to(node, (*node.counts[:FUNDING], end)) if end > first else node
 
-    def find(
-        self, fits: Callable[[Holdings], bool], stored: Holdings, ends: tuple[Ends, Ends],
-        until_us: int,
-    ) -> Node | None:  # fmt: skip
-        """What was booked where that gives holdings that fit; None where nothing does.
-
-        Where there is much to be booked it is the sums that tell how much of it was.
-        """
-        surely = self._surely(self.node, ends[0])
-        paid = self._paid(surely, until_us)
-        if fits(self.holdings_of(paid)):
-            return paid
-        much = self._open(surely, ends[1]) > FEW
-        if much and (node := self._by_sums(surely, stored, ends[1], until_us)):
-            return node
-        for node in self.nodes(*ends, until_us):
-            if fits(self.holdings_of(node)):
-                return node
-        found = None if much else self._by_sums(surely, stored, ends[1], until_us)
-        return found or self._by_sums(self.node, stored, {}, until_us)
-
-    def _open(self, node: Node, most: Ends) -> int:
+    def open(self, node: Node, most: Ends) -> int:
         """How many inputs may have been booked or not."""
-        return sum(len(stream) for stream in self._following(node, most))
+        return sum(len(stream) for stream in self.following(node, most))
 
-    def _following(self, node: Node, most: Ends) -> list[list[Input]]:
+    def following(self, node: Node, most: Ends) -> list[list[Input]]:
         """The inputs of each stream behind a node, before the offsets `most`."""
         found = []
         for topic, done, stream in zip(SEARCHED, node.counts, self.streams, strict=False):
@@ -144,40 +140,7 @@ class Account:
             found.append(list(stream[done : min(end, done + MOST_ADDED)]))
         return found
 
-    def _by_sums(self, start: Node, stored: Holdings, most: Ends, until_us: int) -> Node | None:
-        """What was booked where the sums of the inputs come to these holdings.
-
-        Of fills and legs that fell among each other the history does not tell the order. So where a
-        position had both, how much of its cost became a balance is taken from what is stored.
-        """
-        target = Counter(sums_of(*stored, self.rules))
-        target.subtract(sums_of(*self.holdings_of(start), self.rules))
-        unpaid = Node(start.counts, book_of(self.name, stored, start.book, self.rules))
-        paid = self._paid(unpaid, until_us)
-        for node, sign in ((unpaid, 1), (paid, -1)):  # as if all of them came last
-            for key, e8 in sums_of(*self.holdings_of(node), self.rules).items():
-                target[key] += sign * e8
-        streams = self._following(start, most)
-        moves = [[self._moves(one) for one in stream] for stream in streams]
-        for counts in counts_for(target, moves):
-            ended = (*(a + b for a, b in zip(start.counts, counts, strict=False)),)
-            done = (*ended, paid.counts[FUNDING])
-            node = self._up_to(self.node, done)
-            if self.holdings_of(node) == stored or self._had_both(done):
-                return Node(done, book_of(self.name, stored, node.book, self.rules))
-        return None
-
-    def _had_both(self, counts: tuple[int, ...]) -> bool:
-        """Whether of some instrument both fills and legs were booked since the last record."""
-        legs, fills = (
-            {one.record["instrument_id"] for one in stream[first:end]}
-            for first, end, stream in [*zip(self.node.counts, counts, self.streams, strict=True)][
-                1:3
-            ]
-        )
-        return bool(legs & fills)
-
-    def _up_to(self, start: Node, counts: tuple[int, ...]) -> Node:
+    def up_to(self, start: Node, counts: tuple[int, ...]) -> Node:
         """On from a node up to these counts, in the order of time."""
         node = Node(start.counts, copy_of(start.book, self.name, self.rules))
         waiting = sorted(
@@ -191,22 +154,13 @@ class Account:
             node = self._booked(node, number, copy=False)
         return node
 
-    def _moves(self, one: Input) -> Sums:
-        """What a record moves, by itself."""
-        book = Book(self.rules, 0)
-        record = one.record
-        if one.penalty_e8:
-            record = {**record, "penalty_e8": one.penalty_e8}
-        book.book(one.topic, record)
-        return sums_of(*self.holdings_of(Node((), book)), self.rules)
-
     def up_to_time(self, start: Node, until_us: int) -> Node:
         """On from a node by all inputs until a time, that moment included."""
         counts = (
             done + sum(1 for one in stream[done:] if one.time_us <= until_us)
             for done, stream in zip(start.counts, self.streams, strict=True)
         )
-        return self._up_to(start, tuple(counts))
+        return self.up_to(start, tuple(counts))
 
     def between(self, start: Node, end: Node) -> list[Input]:
         """The inputs that were booked from one node to another, by time."""
@@ -217,25 +171,25 @@ class Account:
         ]
         return sorted(booked, key=lambda one: one.time_us)
 
-    def mistrust(self, stored: Holdings, least: Ends, most: Ends, until_us: int) -> None:
+    def mistrust(self, stored: Holdings, applied: Applied, until_us: int) -> None:
         """The record at a time did not follow from the inputs: go on from both."""
-        last = self.likeliest(least, most, until_us)
+        last = self.likeliest(applied, until_us)
         self.doubt = Node(last.counts, book_of(self.name, stored, last.book, self.rules))
 
-    def likeliest(self, least: Ends, most: Ends, until_us: int) -> Node:
+    def likeliest(self, applied: Applied, until_us: int) -> Node:
         """What was booked by a time, if all was booked in the order of time."""
-        node = self._surely(self.node, least)
-        last = [node, *self._in_time(node, most, until_us)][-1]
-        return self._paid(last, until_us)
+        node = self.surely(self.node, applied.least)
+        last = [node, *self._in_time(node, applied.most, until_us)][-1]
+        return self.paid(last, until_us)
 
-    def _surely(self, start: Node, least: Ends) -> Node:
+    def surely(self, start: Node, least: Ends) -> Node:
         """On from a node by all inputs before the offsets `least`."""
         counts = [
             max(done, bisect_left(stream, least.get(topic, 0), key=lambda one: one.offset))
             if topic in least else done
             for topic, done, stream in zip(STREAMS, start.counts, self.streams, strict=True)
         ]  # fmt: skip
-        return self._up_to(start, tuple(counts))
+        return self.up_to(start, tuple(counts))
 
     def _in_time(self, node: Node, most: Ends, until_us: int) -> Iterator[Node]:
         """On from a node, the earliest input first."""
@@ -279,7 +233,7 @@ class Account:
             yield self._booked(node, number)
             if stream[done].penalty_e8:
                 yield self._booked(node, number, free=True)
-        paid = self._paid(node, until_us)
+        paid = self.paid(node, until_us)
         if paid is not node:
             yield paid
 
@@ -287,7 +241,7 @@ class Account:
         """One more input of a stream; `free`: a fill whose order was not open any more."""
         one = self.streams[number][node.counts[number]]
         if number == FILLS and copy:
-            node = self._paid(node, one.time_us - 1)
+            node = self.paid(node, one.time_us - 1)
         book = copy_of(node.book, self.name, self.rules) if copy else node.book
         record = one.record
         if one.penalty_e8 and not free:

@@ -1,15 +1,16 @@
 """Accounts that are taken up in the middle of a history, each as its first margin state tells it.
 
-How far each topic was applied then is not told: near its time, and where the account's next records
-do not follow from there, a little before or behind.
+Where it is not told how far each topic was applied then: near its time, and where the account's
+next records do not follow from there, a little before or behind.
 """
 
-from collections.abc import Callable
+from bisect import bisect_left
 from itertools import islice, product
 from typing import NamedTuple
 
 from streams.audit.account import Book
-from streams.run.verify.folding import AHEAD_US, SEARCHED, Account, Ends, Node
+from streams.run.verify.finding import Fits, find
+from streams.run.verify.folding import AHEAD_US, SEARCHED, Account, Applied, Ends, Node
 from streams.run.verify.holdings import Holdings, book_of
 
 NEAR = 3
@@ -34,9 +35,9 @@ class Openings:
         """Whether it is known what an account held at some time before."""
         return not self._midway or account in self._of
 
-    def take_up(self, account: Account, stored: Holdings, time_us: int) -> None:
-        """Let an account begin with what its margin state tells."""
-        starts = _starts(account, stored, time_us)
+    def take_up(self, account: Account, stored: Holdings, time_us: int, ends: Ends | None) -> None:
+        """Let an account begin with what its margin state tells; `ends`: what was applied."""
+        starts = _starts(account, stored, time_us, ends)
         self._of[account.name] = _Opened(time_us, starts)
         account.node = starts[0]
 
@@ -46,24 +47,23 @@ class Openings:
         return opened is None or time_us > opened.time_us + AHEAD_US
 
     def find(
-        self, account: Account, fits: Callable[[Holdings], bool], stored: Holdings,
-        ends: tuple[Ends, Ends], time_us: int,
-    ) -> Node | None:  # fmt: skip
-        """What was booked by a decision, as `Account.find`; from another beginning if need be."""
-        node = account.find(fits, stored, ends, time_us)
+        self, account: Account, fits: Fits, stored: Holdings, applied: Applied, time_us: int
+    ) -> Node | None:
+        """What was booked by a decision, as `find`; from another beginning if need be."""
+        node = find(account, fits, stored, applied, time_us)
         if node is not None or account.name not in self._of:
             return node
         present = account.node
         for start in self._of[account.name].starts[1:]:
             account.node = start
-            node = account.find(fits, stored, ends, time_us)
+            node = find(account, fits, stored, applied, time_us)
             if node is not None:
                 return node
         account.node = present
         return None
 
 
-def _starts(account: Account, stored: Holdings, time_us: int) -> list[Node]:
+def _starts(account: Account, stored: Holdings, time_us: int, ends: Ends | None) -> list[Node]:
     """What may have been booked by then, all of it by time first."""
     streams, rules = account.streams, account.rules
     book = Book(rules, 0)
@@ -73,7 +73,11 @@ def _starts(account: Account, stored: Holdings, time_us: int) -> list[Node]:
         if one.record["kind"] == "SETTLEMENT":
             book.settled[one.record["instrument_id"]] = one.record
     ranges = []
-    for stream in streams[: len(SEARCHED)]:
+    for topic, stream in zip(SEARCHED, streams, strict=False):
+        if ends is not None:
+            end = bisect_left(stream, ends.get(topic, 0), key=lambda one: one.offset)
+            ranges.append([(0, end)])
+            continue
         likely = sum(1 for one in stream if one.time_us <= time_us)
         counts = {
             count

@@ -10,9 +10,9 @@ from sinks.reading import Row
 from sinks.verifier import Finding as Changed
 from streams.base.settings import Settings
 from streams.run.parts import ladder
-from streams.run.verify.decisions import STATES, Said
+from streams.run.verify.decisions import STATES, Decision, Said
 from streams.run.verify.differences import Finding, of_holdings, of_state
-from streams.run.verify.folding import FAR, STREAMS, Account, Ends, Node
+from streams.run.verify.folding import FAR, STREAMS, Account, Applied, Node
 from streams.run.verify.holdings import Holdings, Input
 from streams.run.verify.inputs import Common
 from streams.run.verify.judging import judge, levels_fit
@@ -70,24 +70,23 @@ class Partition:
         self._ticks = mirror.ticks
         self._ladder = ladder(settings)
         self._report = report
-        self._least: Ends = {}
-        self._most: Ends = {}
+        self._applied = Applied({}, {})
         self._low: Cuts = {}
 
-    def follow(self, time_us: int, said: Sequence[Said]) -> None:
+    def follow(self, decision: Decision) -> None:
         """Go along with decisions before the period: what accounts hold, and no more."""
-        taken = self._take(time_us, said)
-        self._book(said, time_us)
+        taken = self._take(decision.time_us, decision.said)
+        self._book(decision)
         self._low = taken.least
 
-    def check(self, time_us: int, said: Sequence[Said]) -> None:
+    def check(self, decision: Decision) -> None:
         """Compute anew what a decision said."""
-        report = self._report
+        report, (time_us, _, said) = self._report, decision
         report.decisions += 1
         report.first_us = min(report.first_us or time_us, time_us)
         report.last_us = max(report.last_us, time_us)
         taken = self._take(time_us, said)
-        held, differences = self._book(said, time_us)
+        held, differences = self._book(decision)
         computed, cuts = self._computed(held, said, taken, time_us)
         for one in said:
             if one.state is not None:
@@ -114,11 +113,10 @@ class Partition:
         self._mirror.marks(taken.most, time_us)
         return taken
 
-    def _book(
-        self, said: Sequence[Said], time_us: int
-    ) -> tuple[dict[str, Holdings], dict[str, list[str]]]:
+    def _book(self, decision: Decision) -> tuple[dict[str, Holdings], dict[str, list[str]]]:
         """What accounts with a margin state held, and where that is not what is stored."""
-        self._most = {}
+        time_us, ends, said = decision
+        self._applied = Applied(self._applied.least, {}) if ends is None else Applied.exactly(ends)
         held: dict[str, Holdings] = {}
         differences: dict[str, list[str]] = {}
         states = [(self._account(one.account), one.state) for one in said if one.state]
@@ -127,7 +125,7 @@ class Partition:
             stored = holdings_of(state.record)
             held[account.name] = stored
             if not self._openings.known(account.name):
-                self._openings.take_up(account, stored, time_us)
+                self._openings.take_up(account, stored, time_us, ends)
                 continue
             node = self._node(account, stored, time_us)
             if node is not None:
@@ -140,13 +138,12 @@ class Partition:
                 *of_holdings("balance", stored.balances, booked.balances),
                 *of_holdings("position", stored.positions, booked.positions),
             ]
-            account.mistrust(stored, self._least, self._most, time_us)
+            account.mistrust(stored, self._applied, time_us)
         return held, differences
 
     def _node(self, account: Account, stored: Holdings, time_us: int) -> Node | None:
-        ends = (self._least, self._most)
         return self._openings.find(
-            account, lambda held: self._marked(held) == stored, stored, ends, time_us
+            account, lambda held: self._marked(held) == stored, stored, self._applied, time_us
         )
 
     def _marked(self, held: Holdings) -> Holdings:
@@ -163,17 +160,19 @@ class Partition:
 
     def _likeliest(self, account: Account, time_us: int) -> Holdings:
         """What was booked by the order of time, where nothing that can have been fits."""
-        node = account.likeliest(self._least, self._most, time_us)
+        node = account.likeliest(self._applied, time_us)
         return self._marked(account.holdings_of(node))
 
     def _narrow(self, account: Account, node: Node) -> None:
         """One decision has applied each topic up to one offset, for all accounts."""
-        least, most = account.span(node)
+        if self._applied.told:
+            return
+        (of_all, below, _), (least, most) = self._applied, account.span(node)
         for topic in STREAMS[:-1]:
-            low = max(self._least.get(topic, 0), least.get(topic, 0))
-            high = min(self._most.get(topic, FAR), most.get(topic, FAR))
+            low = max(of_all.get(topic, 0), least.get(topic, 0))
+            high = min(below.get(topic, FAR), most.get(topic, FAR))
             if low <= high:
-                self._least[topic], self._most[topic] = low, high
+                of_all[topic], below[topic] = low, high
 
     def _account(self, name: str) -> Account:
         if name not in self._accounts:
@@ -202,7 +201,10 @@ class Partition:
             return {one for one in ends if any(of_state(stored[one], computed[one]))}
 
         computed: dict[str, dict[str, Any]] = {}
-        end = self._orders.applied(stored, time_us, lambda ends: ends.keys() - unlike(ends))
+        if self._applied.told:
+            end = self._orders.told(self._applied.least.get("orders", 0))
+        else:
+            end = self._orders.applied(stored, time_us, lambda ends: ends.keys() - unlike(ends))
         wrong = sorted(unlike(dict.fromkeys(stored, end))) if stored else []
         for cuts in taken.others(OTHER_TICKS) if wrong else ():
             mirror.marks(cuts, time_us)
@@ -233,8 +235,9 @@ class Partition:
         What it held is what gives the levels that they tell, if anything does.
         """
         account, mirror = self._account(one.account), self._mirror
-        nodes = account.nodes(self._least, self._most, time_us)
-        ends = self._orders.ends(account.name, end, time_us)[:OTHER_ENDS]
+        nodes, ends = account.nodes(self._applied, time_us), [end]
+        if not self._applied.told:
+            ends = self._orders.ends(account.name, end, time_us)[:OTHER_ENDS]
         every = ((node, at) for node in nodes for at in ends)
         for node, at in itertools.islice(every, MOST_SOUGHT):
             mirror.put([self._held(account.name, account.holdings_of(node), at)])

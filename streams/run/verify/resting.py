@@ -55,6 +55,11 @@ class Resting:
         last = _told(surely, mine[low : bisect_left(mine, end, key=_offset)])
         return [one for one in last.values() if one["instrument_id"] not in settled]
 
+    def told(self, end: int) -> int:
+        """Heed that a decision had applied all before an offset, and nothing from there on."""
+        self._low = max(self._low, end)
+        return end
+
     def ends(self, account: str, near: int, clock_us: int) -> list[int]:
         """The offsets behind what may have been applied of an account's orders, nearest first."""
         mine = self._of.get(account, ())

@@ -73,10 +73,10 @@ class Verifier:
                 accounts, common, orders=orders, openings=Openings(midway=begin_us > 0),
                 mirror=mirror, settings=self._settings, report=self.report,
             )  # fmt: skip
-            for time_us, said in before.of(partition):
-                one.follow(time_us, said)
-            for time_us, said in self._decisions.of(partition):
-                one.check(time_us, said)
+            for decision in before.of(partition):
+                one.follow(decision)
+            for decision in self._decisions.of(partition):
+                one.check(decision)
         return self.report
 
     def _begin_us(self) -> int:

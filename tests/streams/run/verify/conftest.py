@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from schemas.block import Block
-from sinks.clickhouse import Delivery, create_tables, deliver
+from sinks.clickhouse import APPLIED, DECIDED, Delivery, create_tables, deliver
 from sinks.store import Store
 from sinks.watermarks import Watermarks
 from streams.market.config import MarketConfig
@@ -49,8 +49,8 @@ def _order(fill: dict[str, Any]) -> Event:
     return Event("orders", fill["account_id"], order)
 
 
-def store_all(store: Store, log: Topics) -> None:
-    """Every record of the topics, a block a partition, or a few."""
+def store_all(store: Store, log: Topics, *, told: bool) -> None:
+    """Every record of the topics, a block a partition, or a few; `told`: with what was applied."""
     watermarks = Watermarks(store)
     for (topic, partition), every in log.items():
         size = 40 if topic in SMALL else len(every)
@@ -61,7 +61,8 @@ def store_all(store: Store, log: Topics) -> None:
                 [one.key for one in entries], [one.value for one in entries],
                 np.array([one.timestamp_ms for one in entries], np.int64),
             )  # fmt: skip
-            delivery = Delivery(block, f"id of {topic}")
+            applied = [one.headers[APPLIED] for one in entries if told and topic in DECIDED]
+            delivery = Delivery(block, f"id of {topic}", applied)
             watermarks.intend([delivery])
             watermarks.stored([delivery], [deliver(store, delivery)])
 
@@ -75,13 +76,13 @@ def driver() -> RecordedDriver:
 @pytest.fixture(scope="session")
 def recorded(driver: RecordedDriver, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of that run as `plimsoll up --data` leaves it."""
-    return _stored(driver, tmp_path_factory.mktemp("recorded"))
+    return _stored(driver, tmp_path_factory.mktemp("recorded"), told=True)
 
 
 @pytest.fixture(scope="session")
 def ordered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same of an exchange that tells open orders."""
-    return _stored(_ended(OrderingDriver), tmp_path_factory.mktemp("ordered"))
+    """The same of an exchange that tells open orders, by a sink that kept no header."""
+    return _stored(_ended(OrderingDriver), tmp_path_factory.mktemp("ordered"), told=False)
 
 
 def _ended(kind: type[RecordedDriver]) -> RecordedDriver:
@@ -90,10 +91,10 @@ def _ended(kind: type[RecordedDriver]) -> RecordedDriver:
     return driver
 
 
-def _stored(driver: RecordedDriver, data: Path) -> Path:
+def _stored(driver: RecordedDriver, data: Path, *, told: bool) -> Path:
     with Store(f"chdb://{data / FOLDER}") as store:
         create_tables(store)
-        store_all(store, driver.log)
+        store_all(store, driver.log, told=told)
     return data
 
 

@@ -58,7 +58,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, AccountStat
     data = tmp_path_factory.mktemp("summed")
     with Store(f"chdb://{data / FOLDER}") as store:
         create_tables(store)
-        store_all(store, driver.log)
+        store_all(store, driver.log, told=True)
     return accounts_of(driver.cycle), data
 
 

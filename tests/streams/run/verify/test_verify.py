@@ -59,6 +59,33 @@ def test_a_genuine_history_differs_nowhere(recorded: Path) -> None:
     assert min(made["records"].values()) > 10
 
 
+def test_what_an_older_history_had_applied_is_found(recorded: Path, spoiled: Spoil) -> None:
+    tables = ("margin_state", "margin_calls", "liquidations")
+    data = spoiled(*(f"ALTER TABLE {table} DROP COLUMN _applied" for table in tables))
+    status, made = found(data, "--to", "2025-01-06T00:00:12")
+    assert (status, made["findings"], made["changed"]) == (0, [], [])
+    assert min(made["records"].values()) > 10
+
+
+def test_other_offsets_of_what_was_applied_are_named_or_refused(
+    recorded: Path, spoiled: Spoil
+) -> None:
+    row = one_row(recorded, """SELECT _partition AS partition, _offset AS offset, account_id
+        FROM margin_state WHERE notEmpty(`positions.mark`)
+        ORDER BY event_time LIMIT 1""")  # fmt: skip
+    place = f"_partition = {row['partition']} AND _offset = {row['offset']}"
+    told = "ALTER TABLE margin_state UPDATE _applied = "
+    data = spoiled(f"{told}replaceRegexpOne(_applied, 'fills=[0-9]+', 'fills=0') WHERE {place}")
+    status, made = found(data, "--to", "2025-01-06T00:00:12")
+    (finding,) = made["findings"]
+    assert (status, finding["account"], finding["offset"]) == (1, row["account_id"], row["offset"])
+    with Store(f"chdb://{data / 'clickhouse'}") as store:
+        store.create(f"{told}'fills=x' WHERE {place} SETTINGS mutations_sync = 2")
+    done = run("verify", data)
+    assert done.exit_code == 1
+    assert "plimsoll-applied 'fills=x' is not topic=offset" in done.output
+
+
 def test_open_orders_are_in_the_margins(ordered: Path) -> None:
     status, made = found(ordered)
     assert (status, made["findings"], made["changed"]) == (0, [], [])

@@ -67,8 +67,9 @@ def _topics_page() -> str:
         "`_e8` is a 64-bit integer in units of 1e-8, `ppm` in parts per million; times are "
         "microseconds since the epoch, UTC. `a[].b` is field `b` of the records in array `a`.\n",
         "Every output carries the headers `plimsoll-id` (the record's id), `plimsoll-source` "
-        "(topic-partition-offset of the input that caused it, where one did) and "
-        "`plimsoll-version`.\n",
+        "(topic-partition-offset of the input that caused it, where one did), `plimsoll-applied` "
+        "(the offset behind what was applied of each topic of accounts: fills=120,collateral=45) "
+        "and `plimsoll-version`.\n",
         "`transfers` is written by workers and read back by them.\n",
     ]
     for title, chosen in (("In", inputs), ("Out", outputs), ("Not used yet", unused)):

@@ -78,12 +78,12 @@ def test_a_leg_that_was_turned_away_does_not_tell_how_far_its_topic_was_applied(
 
 
 def test_an_offset_that_another_account_named_wrongly_is_not_held_to() -> None:
-    legs = [leg(2 * number, quantity_e8=number * E8, cost_e8=0) for number in range(30)]
-    fills = [fill(2 * number + 1) for number in range(30)]
+    legs = [leg(2 * number, quantity_e8=number * E8, cost_e8=0) for number in range(90)]
+    fills = [fill(2 * number + 1) for number in range(90)]
     alice = account_of(transfers=legs, fills=fills)
-    quantity_e8 = (sum(range(20)) + 15) * E8
-    stored = Holdings({}, {("cross", "BTC-PERP"): (quantity_e8, 15 * 50_000 * E8)})
-    assert found(alice, stored, Applied({"transfers": 251}, {})) == (20, 15)
+    quantity_e8 = (sum(range(60)) + 50) * E8
+    stored = Holdings({}, {("cross", "BTC-PERP"): (quantity_e8, 50 * 50_000 * E8)})
+    assert found(alice, stored, Applied({"transfers": 851}, {})) == (60, 50)
 
 
 @pytest.mark.parametrize("first", [1, 3])

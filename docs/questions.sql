@@ -136,15 +136,8 @@ ORDER BY fills DESC, instrument_id
 LIMIT 8;
 
 -- Do all transfers sum to zero?
-SELECT count() AS sums, countIf(amounts != 0 OR quantities != 0 OR costs != 0) AS not_zero
-FROM (
-    SELECT sum(amount) AS amounts, sum(quantity) AS quantities, sum(cost) AS costs
-    FROM (
-        SELECT DISTINCT transfer_id, leg, asset, instrument_id, amount, quantity, cost
-        FROM transfers
-    )
-    GROUP BY transfer_id, asset, instrument_id
-);
+SELECT sums, not_zero
+FROM transfer_sums;
 
 -- Is every record stored, once, and how far is the sink?
 SELECT topic, sum(records) AS records, sum(refused) AS refused, sum(on_the_way) AS on_the_way,

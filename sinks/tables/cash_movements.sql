@@ -156,7 +156,7 @@ FROM (
     SELECT
         *,
         if(
-            is_order AND NOT spot AND event_time > since AND event_time <= until,
+            is_order AND NOT spot AND event_time > since AND event_time < until,
             greatest(0, least(
                 worth(bought, inverse, bankruptcy_price) - cost,
                 floor(abs(cost) * {penalty_ppm:UInt32} / 1000000, 8)

@@ -26,4 +26,4 @@ FROM (
     )
     GROUP BY transfer_id, asset, instrument_id
 )
-COMMENT 'How many sums the legs of transfers make, by asset and instrument, and how many are not zero'
+COMMENT 'How many sums the legs of transfers make, each leg once, and how many are not zero'

@@ -18,7 +18,7 @@ class Sweep:
 
     def __init__(self, book: AccountBook) -> None:
         self._book = book
-        self._rows: Int64s = np.empty(0, np.int64)
+        self._rows = np.empty(0, np.int32)
         self._done = 0
         self._began_us = 0
 
@@ -27,8 +27,8 @@ class Sweep:
         swept_us = max(PERIOD_MS * US_PER_MS, len(self._rows) * 1_000_000 // MOST_PER_S)
         elapsed_us = now_us - self._began_us
         if self._done == len(self._rows) and elapsed_us >= swept_us:
-            self._rows, self._done = self._book.accounts.live_rows(), 0
+            self._rows, self._done = self._book.accounts.live_rows().astype(np.int32), 0
             self._began_us, elapsed_us = now_us, 0
         end = min(len(self._rows) * elapsed_us // swept_us, len(self._rows))
         first, self._done = self._done, min(end, self._done + MOST_AT_ONCE)
-        return self._rows[first : self._done]
+        return self._rows[first : self._done].astype(np.int64)

@@ -51,7 +51,8 @@ class Chains:
         behind = first[owners[ends]]
         after = np.r_[rows[1:], 0] + 1
         after[ends] = behind
-        self._rows[NEXT][rows] = after
+        followed = after > 0
+        self._rows[NEXT][rows[followed]] = after[followed]
         self._rows[PREVIOUS][rows[~begins]] = rows[:-1][~ends[:-1]] + 1
         linked = behind > 0
         self._rows[PREVIOUS][behind[linked] - 1] = rows[ends][linked] + 1

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from array import array
+from mmap import MAP_PRIVATE, mmap
 from typing import Any
 
 import numpy as np
@@ -35,9 +36,9 @@ class ColumnTable(ABC):
 
     def __init__(self, **dtypes: DTypeLike) -> None:
         self._columns: dict[str, NDArray[Any]] = {
-            name: np.zeros(FIRST_CAPACITY, dtype) for name, dtype in dtypes.items()
+            name: zeros(FIRST_CAPACITY, dtype) for name, dtype in dtypes.items()
         }
-        self.live = np.zeros(FIRST_CAPACITY, np.bool_)
+        self.live: Bools = zeros(FIRST_CAPACITY, np.bool_)
         self._slots = _empty(FIRST_SLOTS)
         self._end = 0
         """Behind the last row that was ever in use."""
@@ -91,7 +92,7 @@ class ColumnTable(ABC):
         self._free.frombytes(rows.tobytes())
         self.live[rows] = False
         for column in self._columns.values():
-            column[rows] = 0
+            column[rows[column[rows] != 0]] = 0
 
     def _lengthen(self, size: int) -> None:
         self.live = _longer(self.live, size)
@@ -145,13 +146,26 @@ class PairTable(ColumnTable):
         return self._slots, first, second
 
 
+def zeros(size: int, dtype: DTypeLike) -> NDArray[Any]:
+    """An array in pages of its own: each costs memory once it is written to, and all go back to
+    the system when the array is gone.
+
+    The allocator would rather take what was used before: then `np.zeros` writes all of it, and
+    what is freed stays the process's where a small thing beside it does.
+    """
+    kind = np.dtype(dtype)
+    return np.ndarray(size, kind, mmap(-1, size * kind.itemsize, MAP_PRIVATE))
+
+
 def _empty(size: int) -> Slots:
-    return np.full(size, EMPTY, np.int32)
+    slots: Slots = zeros(size, np.int32)
+    slots[:] = EMPTY
+    return slots
 
 
 def _longer(column: NDArray[Any], size: int) -> NDArray[Any]:
     """The same at its beginning, zeros behind; what is all zeros is not written."""
-    longer = np.zeros(size, column.dtype)
+    longer = zeros(size, column.dtype)
     for begin in range(0, len(column), PIECE):
         piece = column[begin : begin + PIECE]
         if piece.any():

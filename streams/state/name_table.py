@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from schemas.block import Int64s
-from streams.state.columns import ColumnTable
+from streams.state.columns import ColumnTable, zeros
 from streams.state.probing import (
     EMPTY,
     Bytes,
@@ -20,6 +20,8 @@ from streams.state.probing import (
 )
 
 FIRST_BYTES = 1_024
+MOST_BYTES = 2**31 - 1
+"""Of all names together: where one begins and ends takes 32 bits each."""
 BEGIN, END = "name_begins", "name_ends"
 NameList = Sequence[str] | Sequence[bytes]
 
@@ -28,8 +30,8 @@ class NameTable(ColumnTable):
     """Columns by name; a name is UTF-8, and looked at whole: no hash is trusted."""
 
     def __init__(self, **dtypes: DTypeLike) -> None:
-        super().__init__(**dtypes, **{BEGIN: np.int64, END: np.int64})
-        self._bytes: Bytes = np.zeros(FIRST_BYTES, np.uint8)
+        super().__init__(**dtypes, **{BEGIN: np.int32, END: np.int32})
+        self._bytes: Bytes = zeros(FIRST_BYTES, np.uint8)
         self._used = 0
         self._wasted = 0
         """Bytes of names that are gone."""
@@ -90,12 +92,14 @@ class NameTable(ColumnTable):
         self._wasted += int((self._columns[END][rows] - self._columns[BEGIN][rows]).sum())
         self._give_back(rows)
         if self._wasted > self._used // 2:
-            self._move_to(np.zeros(max(self._used - self._wasted, FIRST_BYTES), np.uint8))
+            self._move_to(zeros(max(self._used - self._wasted, FIRST_BYTES), np.uint8))
 
     def _make_room(self, more: int) -> None:
-        size = self._used + more
-        if size > len(self._bytes):
-            self._move_to(np.zeros(size * 3 // 2, np.uint8))
+        if self._used + more > len(self._bytes):
+            size = self._used - self._wasted + more
+            if size > MOST_BYTES:
+                raise OverflowError(f"names of {size:,} bytes: a worker holds {MOST_BYTES:,}")
+            self._move_to(zeros(min(size * 3 // 2, MOST_BYTES), np.uint8))
 
     def _move_to(self, room: Bytes) -> None:
         self._used = move_texts(self._texts(), self.live_rows(), room)

@@ -17,7 +17,7 @@ Slots = NDArray[np.int32]
 Bytes = NDArray[np.uint8]
 Pairs = tuple[Slots, NDArray[Any], NDArray[Any]]
 """Slots, and the two columns of the key, by row: signed integers of any width."""
-Texts = tuple[Slots, Bytes, Int64s, Int64s]
+Texts = tuple[Slots, Bytes, NDArray[np.int32], NDArray[np.int32]]
 """Slots, the bytes of all texts, and where each begins and ends in them, by row."""
 FIRST, SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 FOLD = np.uint64(32)

@@ -1,17 +1,22 @@
 """Rows of a table by key: one a key, however many are asked for at once and how often each."""
 
 import random
+from mmap import PAGESIZE
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from schemas.block import Int64s
-from streams.state import probing
+from streams.state import name_table, probing
 from streams.state.columns import ColumnTable, PairTable
 from streams.state.name_table import NameTable
 from tests.reference.rows import RowsByKey
 
+PAGES = Path("/proc/self/pagemap")
+PRESENT, EXCLUSIVE = np.uint64(1 << 63), np.uint64(1 << 56)
 LETTERS = ("a", "b", "@", "é", "𝄞", "\x00")
 
 
@@ -21,6 +26,15 @@ def ints(*values: int) -> Int64s:
 
 def pair_table(of: type[np.integer[Any]] = np.int64) -> PairTable:
     return PairTable(first=of, second=of, amount=np.int64)
+
+
+def written_pages(column: NDArray[Any]) -> int:
+    """Pages of its own; one that was only read is the system's, which is shared by all."""
+    first = column.__array_interface__["data"][0] // PAGESIZE
+    with PAGES.open("rb") as pages:
+        pages.seek(first * 8)
+        told = np.frombuffer(pages.read((column.nbytes // PAGESIZE + 1) * 8), np.uint64)
+    return np.count_nonzero((told & PRESENT != 0) & (told & EXCLUSIVE != 0))
 
 
 def assert_consistent(table: ColumnTable, twin: RowsByKey) -> None:
@@ -132,6 +146,36 @@ def test_a_column_that_moves_keeps_what_it_holds() -> None:
     held = table["amount"]
     assert np.flatnonzero(held).tolist() == [5, count - 1]
     assert held[[5, count - 1]].tolist() == [5, 7]
+
+
+@pytest.mark.skipif(not PAGES.exists(), reason="the system does not tell of pages")
+def test_a_column_costs_nothing_where_nothing_was_written() -> None:
+    """Most accounts have no deadline: memory that was used before is not written for them."""
+    used = [np.ones(1 << 21) for _ in range(4)]
+    del used
+    table, count = pair_table(), 100_000
+    for first in range(0, count, 10_000):
+        table.rows(np.arange(first, first + 10_000), np.zeros(10_000, np.int64))
+    rows = table.live_rows()
+    assert written_pages(table["amount"]) == 0
+    assert written_pages(table["first"]) >= count * 8 // PAGESIZE
+    table.put("amount", rows, (rows == 70_000).astype(np.int64))
+    assert written_pages(table["amount"]) == 1
+    table.release(rows)
+    assert written_pages(table["amount"]) == 1
+    assert not table["amount"].any()
+
+
+def test_names_beyond_what_is_counted_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a name begins is told in 32 bits: it must not wrap."""
+    monkeypatch.setattr(name_table, "MOST_BYTES", 2_000)
+    table = NameTable(amount=np.int64)
+    table.rows(["a" * 900, "b" * 900])
+    with pytest.raises(OverflowError, match=r"names of 2,100 bytes: a worker holds 2,000"):
+        table.rows(["c" * 300])
+    assert table.unknown(["a" * 900, "c" * 300]) == {"c" * 300}
+    table.release(table.found(["a" * 900]))
+    assert table.name(table.row("c" * 300)) == "c" * 300
 
 
 def test_a_row_cannot_be_freed_twice() -> None:

@@ -1,8 +1,9 @@
 """Tables of numpy columns: rows are reused when freed, and moved to longer columns when full."""
 
+import mmap
 from abc import ABC, abstractmethod
 from array import array
-from mmap import MAP_PRIVATE, mmap
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ Bools = NDArray[np.bool_]
 FIRST_CAPACITY = 64
 FIRST_SLOTS = 128
 PIECE = 4_096
+HUGE, LARGE = 1 << 21, 1 << 22
+"""Bytes of a huge page, and of arrays that are to have such: rows are looked up here and there."""
 FULL = 0.75
 """Of the slots in use: beyond it there are twice as many."""
 
@@ -154,7 +157,13 @@ def zeros(size: int, dtype: DTypeLike) -> NDArray[Any]:
     what is freed stays the process's where a small thing beside it does.
     """
     kind = np.dtype(dtype)
-    return np.ndarray(size, kind, mmap(-1, size * kind.itemsize, MAP_PRIVATE))
+    length = size * kind.itemsize
+    large = length >= LARGE
+    pages = mmap.mmap(-1, -(-length // HUGE) * HUGE if large else length, mmap.MAP_PRIVATE)
+    if large and hasattr(mmap, "MADV_HUGEPAGE"):
+        with suppress(OSError):  # a kernel without them: slower, and no less right
+            pages.madvise(mmap.MADV_HUGEPAGE)
+    return np.ndarray(size, kind, pages)
 
 
 def _empty(size: int) -> Slots:

@@ -66,6 +66,18 @@ class Items:
     data: dict[str, Any]
     nulls: dict[str, NDArray[np.bool_]]
 
+    @staticmethod
+    def of_rows(
+        n: int, row: Int64s, data: dict[str, Any], nulls: dict[str, NDArray[np.bool_]]
+    ) -> "Items":
+        """Items in any order, by the row of n that each belongs to; of a row as they stand."""
+        order = np.argsort(row, kind="stable")
+        return Items(
+            np.bincount(row, minlength=n),
+            {name: taken(column, order) for name, column in data.items()},
+            {name: mask[order] for name, mask in nulls.items()},
+        )
+
     def __len__(self) -> int:
         return len(self.lengths)
 

@@ -1,13 +1,14 @@
 """Columns of a block made by hand: empty ones, ones from records as dicts, and two as one."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from schemas.block import Columns, Items, taken
 from schemas.block_read import Bools
-from schemas.registry import Field, RecordSchema
+from schemas.registry import Field, RecordSchema, record_schema
 from schemas.spans import Bytes, Spans
 
 _DTYPES: dict[str, Any] = {
@@ -42,6 +43,38 @@ def merged(one: Columns, other: Columns) -> Columns:
     data = {name: taken(_joined(c, other.data[name]), order) for name, c in one.data.items()}
     nulls = {name: np.concatenate([m, other.nulls[name]])[order] for name, m in one.nulls.items()}
     return Columns(one.record, rows[order], data, nulls)
+
+
+def records_of(columns: Columns) -> list[dict[str, Any]]:
+    """The rows as records, one by one."""
+    return _records(record_schema(columns.record).fields, columns)
+
+
+def _records(fields: Sequence[Field], columns: Columns | Items) -> list[dict[str, Any]]:
+    names = [field.name for field in fields]
+    values = []
+    for field in fields:
+        column = _listed(field, columns.data[field.name])
+        for place in np.flatnonzero(columns.nulls.get(field.name, ())).tolist():
+            column[place] = None
+        values.append(column)
+    return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+def _listed(field: Field, column: Any) -> list[Any]:
+    match column:
+        case Items():
+            items = iter(_records(field.items, column))
+            return [list(islice(items, length)) for length in column.lengths.tolist()]
+        case Spans():
+            return column.texts()[0] if field.kind == "string" else column.values()
+        case list():
+            return list(column)
+        case _ if field.kind == "enum":
+            return [field.symbols[number] for number in column.tolist()]
+        case _:
+            values: list[Any] = column.tolist()
+            return values
 
 
 def _gathered(

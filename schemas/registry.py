@@ -117,3 +117,12 @@ def _without_logical_types(source: Any) -> Any:
     if isinstance(source, list):
         return [_without_logical_types(value) for value in source]
     return source
+
+
+def symbol_numbers(record: str, *path: str) -> dict[str, int]:
+    """The number of each symbol of an enum; `path` names its field, after the arrays around it."""
+    fields, field = record_schema(record).fields, None
+    for name in path:
+        field = next(one for one in fields if one.name == name)
+        fields = field.items
+    return {symbol: number for number, symbol in enumerate(field.symbols if field else ())}

@@ -1,39 +1,47 @@
 """Records of margin calls and of liquidations: what each says of its bucket, and its id."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from risk.liquidation.stages import Ladder, health_level
-from schemas.block import Int64s
+from schemas.block import Columns, Int64s, Items
+from schemas.registry import symbol_numbers
+from schemas.spans import Spans
 from streams.processors.margin import Bools, Evaluated
-from streams.processors.outputs import Output
+from streams.processors.outputs import Table
+from streams.processors.said import CALLS, LIQUIDATIONS, OF_CALLS, REDUCE, SYMBOLS, Said
 from streams.state.guards import Guard
 from streams.state.ledger import Ledger
 from streams.state.mark_board import MarkBoard
 
-NO_ORDER = dict.fromkeys(
-    ("instrument_id", "side", "limit_price_e8", "bankruptcy_price_e8", "deadline")
-)
-"""What a record of `liquidations` says of an order where there is none."""
+_GUARD_NUMBERS = symbol_numbers("liquidation", "marks", "guard")
+GUARDS = np.array([_GUARD_NUMBERS[guard.name] for guard in Guard])
+SIDES = symbol_numbers("liquidation", "side")
+Data = dict[str, Any]
+Nulls = dict[str, Bools]
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """A bucket (row of the book) of which records are written."""
+    """Buckets (rows of the book) of which records are written [B].
 
-    row: int
-    account_id: str
-    pool: str
-    source: str
-    partition: int
-    cured_e8: int
-    """The equity at which it is cured of all warnings."""
-    fields: dict[str, Any]
-    """What every record says of it: whose it is, which episode, levels and marks."""
+    `cured_e8` is the equity at which each is cured of all warnings; `sources` are the newest ticks
+    that they rest on.
+    """
+
+    rows: Int64s
+    accounts: list[str]
+    pools: list[str]
+    sources: list[str]
+    partitions: Int64s
+    episode: Int64s
+    equity_e8: Int64s
+    initial_margin_e8: Int64s
+    maintenance_margin_e8: Int64s
+    cured_e8: Int64s
+    marks: Items
 
 
 class BucketRecords:
@@ -44,98 +52,157 @@ class BucketRecords:
         self._board = board
         self._cured_ppm = ladder.warning_health_ppm + ladder.cure_margin_ppm
 
-    def abouts(self, evaluated: Evaluated, places: Int64s, changed: Bools) -> Iterator[About]:
-        """Of the buckets at these places; `changed` bool[I] are the instruments that ticked.
-
-        A record's source is the newest tick that its bucket rests on.
-        """
-        ledger, board, state = self._ledger, self._board, evaluated.state
-        rules, book = ledger.rules, ledger.book
-        rows, guards = evaluated.buckets[places], evaluated.mark_guard
-        times_us = board.time_us.tolist()
-        ticked = set(np.flatnonzero(changed).tolist())
-
-        @cache
-        def mark(instrument: int) -> dict[str, Any]:
-            return {
-                "instrument_id": rules.instruments[instrument],
-                "mark_e8": int(board.mark_e8[instrument]),
-                "guard": Guard(int(guards[instrument])).name,
-            }
-
-        columns = (
-            rows,
-            book.accounts["partition"][book.buckets["account"][rows]],
-            book.buckets["episode"][rows],
-            state.equity_e8[places],
-            state.initial_margin_e8[places],
-            state.maintenance_margin_e8[places],
-            health_level(state.maintenance_margin_e8[places], self._cured_ppm),
+    def about(self, evaluated: Evaluated, places: Int64s, changed: Bools) -> About:
+        """The buckets at these places, ascending; `changed` bool[I] are the instruments that
+        ticked."""
+        state, book, rows = evaluated.state, self._ledger.book, evaluated.buckets[places]
+        maintenance_e8 = state.maintenance_margin_e8[places]
+        whose = self._ledger.whose(rows)
+        at, instrument = _instruments(self._ledger, evaluated, places)
+        return About(
+            rows=rows,
+            accounts=[account for account, _ in whose],
+            pools=[pool for _, pool in whose],
+            sources=self._sources(at, instrument, len(places), changed),
+            partitions=book.accounts["partition"][book.buckets["account"][rows]],
+            episode=book.buckets["episode"][rows],
+            equity_e8=state.equity_e8[places],
+            initial_margin_e8=state.initial_margin_e8[places],
+            maintenance_margin_e8=maintenance_e8,
+            cured_e8=health_level(maintenance_e8, self._cured_ppm),
+            marks=Items(
+                np.bincount(at, minlength=len(places)),
+                {
+                    "instrument_id": Spans.named(self._ledger.rules.instruments, instrument),
+                    "mark_e8": self._board.mark_e8[instrument],
+                    "guard": GUARDS[evaluated.mark_guard[instrument]],
+                },
+                {},
+            ),
         )
-        instruments = _instruments(ledger, evaluated, places)
-        whose = ledger.whose(rows)
-        for place, of, row, partition, episode, equity, initial, maintenance, cured in zip(
-            places.tolist(), whose, *(column.tolist() for column in columns), strict=True
-        ):
-            name, pool = of
-            held = dict.fromkeys(instruments[place])
-            moved = [instrument for instrument in held if instrument in ticked]
-            newest = max(moved, key=times_us.__getitem__, default=None)
-            fields = {
-                "account_id": name,
-                "bucket": pool,
-                "episode": episode,
-                "equity_e8": equity,
-                "initial_margin_e8": initial,
-                "maintenance_margin_e8": maintenance,
-                "marks": list(map(mark, held)),
-            }
-            source = board.last_source if newest is None else board.source[newest]
-            yield About(row, name, pool, source, partition, cured, fields)
 
-    def call(self, about: About, level: str, deadline: int | None) -> Output:
-        """A record of `margin-calls`."""
-        fields = about.fields
-        equity = fields["equity_e8"]
-        content = {
-            "level": level,
-            "deadline": deadline,
-            "shortfall_initial_e8": max(fields["initial_margin_e8"] - equity, 0),
-            "shortfall_maintenance_e8": max(fields["maintenance_margin_e8"] - equity, 0),
-            "top_up_e8": max(about.cured_e8 - equity, 0),
+    def tables(self, about: About, said: Said) -> list[Table]:
+        """The records of `margin-calls` and of `liquidations`.
+
+        The book remembers a single order of a bucket, whose fills pay a penalty; of several no
+        price is the one at which the bucket is bankrupt.
+        """
+        columns, rows = self._ledger.book.buckets, about.rows
+        number = columns["outputs"][rows][said.at] + said.number
+        columns["outputs"][rows] += np.bincount(said.at, minlength=len(rows))
+        reduces = np.flatnonzero(said.what == REDUCE)
+        asked, orders = said.at[reduces], np.bincount(said.at[reduces], minlength=len(rows))
+        single = orders[asked] == 1
+        columns["order_number"][rows[asked]] = np.where(single, number[reduces], 0)
+        bankruptcy_e8 = said.bankruptcy_price_e8[reduces]
+        columns["order_bankruptcy_e8"][rows[asked]] = np.where(single, bankruptcy_e8, 0)
+        of_calls = OF_CALLS[said.what]
+        chosen = [np.flatnonzero(of_calls), np.flatnonzero(~of_calls)]
+        calls, orders_ = ((said.chosen(some), number[some]) for some in chosen)
+        return [
+            self._table(
+                about, calls, (CALLS, "margin_call", "call_id"), *self._calls(about, calls[0])
+            ),
+            self._table(
+                about,
+                orders_,
+                (LIQUIDATIONS, "liquidation", "liquidation_id"),
+                *self._orders(*orders_),
+            ),
+        ]
+
+    def _calls(self, about: About, said: Said) -> tuple[Data, Nulls]:
+        at, equity_e8 = said.at, about.equity_e8[said.at]
+        data = {
+            "level": SYMBOLS[said.what],
+            "shortfall_initial_e8": (about.initial_margin_e8[at] - equity_e8).clip(0),
+            "shortfall_maintenance_e8": (about.maintenance_margin_e8[at] - equity_e8).clip(0),
+            "top_up_e8": (about.cured_e8[at] - equity_e8).clip(0),
         }
-        return self._output("margin-calls", "call_id", about, content)
+        return data, {}
 
-    def order(self, about: About, action: str, **fields: Any) -> Output:
-        """A record of `liquidations`; `fields` fill what the action needs."""
-        content = {"action": action, "quantity_e8": 0, **NO_ORDER, **fields}
-        return self._output("liquidations", "liquidation_id", about, content)
-
-    def _output(self, topic: str, id_field: str, about: About, content: dict[str, Any]) -> Output:
-        """A record whose id is account/bucket/episode/n, n counting the outputs of the episode."""
-        counts = self._ledger.book.buckets["outputs"]
-        counts[about.row] += 1
-        number = int(counts[about.row])
-        output_id = f"{about.account_id}/{about.pool}/{about.fields['episode']}/{number}"
-        record = {
-            "event_time": self._board.clock_us,
-            id_field: output_id,
-            **about.fields,
-            **content,
+    def _orders(self, said: Said, number: Int64s) -> tuple[Data, Nulls]:
+        data = {
+            "step": number,
+            "action": SYMBOLS[said.what],
+            "instrument_id": Spans.named(self._ledger.rules.instruments, said.instrument.clip(0)),
+            "side": np.where(said.side > 0, SIDES["BUY"], SIDES["SELL"]),
+            "quantity_e8": said.quantity_e8,
+            "limit_price_e8": said.limit_price_e8,
+            "bankruptcy_price_e8": said.bankruptcy_price_e8,
         }
-        if topic == "liquidations":
-            record["step"] = number
-        return Output(topic, about.account_id, record, output_id, about.source, about.partition)
+        nulls = {
+            "instrument_id": said.instrument < 0,
+            "side": said.side == 0,
+            "limit_price_e8": said.limit_price_e8 == 0,
+            "bankruptcy_price_e8": said.bankruptcy_price_e8 == 0,
+        }
+        return data, nulls
+
+    def _table(
+        self,
+        about: About,
+        of: tuple[Said, Int64s],
+        names: tuple[str, str, str],
+        data: Data,
+        nulls: Nulls,
+    ) -> Table:
+        """Records whose ids are account/bucket/episode/n, n counting those of the episode."""
+        said, number = of
+        topic, record, id_field = names
+        at, episode = said.at, about.episode[said.at]
+        whose = [(about.accounts[one], about.pools[one]) for one in at.tolist()]
+        accounts = [account for account, _ in whose]
+        ids = [
+            f"{account}/{pool}/{walk}/{nth}"
+            for (account, pool), walk, nth in zip(
+                whose, episode.tolist(), number.tolist(), strict=True
+            )
+        ]
+        columns = {
+            "event_time": np.full(len(at), self._board.clock_us),
+            "account_id": accounts,
+            id_field: ids,
+            "bucket": [pool for _, pool in whose],
+            "episode": episode,
+            "equity_e8": about.equity_e8[at],
+            "initial_margin_e8": about.initial_margin_e8[at],
+            "maintenance_margin_e8": about.maintenance_margin_e8[at],
+            "deadline": said.deadline_us,
+            "marks": about.marks[at],
+            **data,
+        }
+        nulls = {"deadline": said.deadline_us == 0, **nulls}
+        sources = [about.sources[one] for one in at.tolist()]
+        values = Columns(record, np.arange(len(at)), columns, nulls)
+        return Table(topic, accounts, values, ids, sources, about.partitions[at])
+
+    def _sources(self, at: Int64s, instrument: Int64s, n: int, changed: Bools) -> list[str]:
+        """Of each of n buckets the newest tick among its instruments, the first of several."""
+        board = self._board
+        sources = [board.last_source] * n
+        ticked = np.flatnonzero(changed[instrument])
+        order = ticked[np.lexsort((-board.time_us[instrument[ticked]], at[ticked]))]
+        found, first = np.unique(at[order], return_index=True)
+        for place, newest in zip(found.tolist(), instrument[order[first]].tolist(), strict=True):
+            sources[place] = board.source[newest]
+        return sources
 
 
-def _instruments(ledger: Ledger, evaluated: Evaluated, places: Int64s) -> dict[int, list[int]]:
-    """By place of a bucket: what its positions are in, then what these are written on."""
-    chosen = np.zeros(len(evaluated.buckets), np.bool_)
-    chosen[places] = True
-    rows = np.flatnonzero(chosen[evaluated.positions.bucket])
-    bucket, own = evaluated.positions.bucket[rows].tolist(), evaluated.positions.instrument[rows]
-    found: dict[int, list[int]] = {place: [] for place in places.tolist()}
-    for instruments in (own, ledger.rules.terms.underlying[own]):
-        for place, instrument in zip(bucket, instruments.tolist(), strict=True):
-            found[place].append(instrument)
-    return found
+def _instruments(ledger: Ledger, evaluated: Evaluated, places: Int64s) -> tuple[Int64s, Int64s]:
+    """Which of the buckets at these places, ascending, holds what: the instruments of its
+    positions, then others that these are written on."""
+    at = np.full(len(evaluated.buckets), -1)
+    at[places] = np.arange(len(places))
+    at = at[evaluated.positions.bucket]
+    rows = np.flatnonzero(at >= 0)
+    at, own = at[rows], evaluated.positions.instrument[rows]
+    underlying = ledger.rules.terms.underlying[own]
+    other = np.flatnonzero(underlying != own)
+    if not len(other):
+        return at, own
+    at, instrument = np.append(at, at[other]), np.append(own, underlying[other])
+    _, first = np.unique(at * len(ledger.rules.instruments) + instrument, return_index=True)
+    first = np.sort(first)
+    order = first[np.argsort(at[first], kind="stable")]
+    return at[order], instrument[order]

@@ -21,7 +21,7 @@ from streams.processors.liquidation import Decider
 from streams.processors.liquidation_map import LiquidationMaps
 from streams.processors.margin import affords
 from streams.processors.movements import fund_record, realised, return_leg
-from streams.processors.outputs import Output
+from streams.processors.outputs import Output, Outputs, Table
 from streams.processors.waterfall import FundRules, Waterfall
 from streams.state.apply_bids import apply_bids
 from streams.state.apply_entries import apply_collateral
@@ -89,7 +89,7 @@ class Cycle:
         self.applied: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
         """Records of account topics that came again after they were applied."""
-        self._outputs: list[Output] = []
+        self._outputs: list[Output | Table] = []
         self._touched: list[Int64s] = []
         self._position: dict[tuple[str, int], int] = {}
         self.funding = Funding(self.ledger, self.ends)
@@ -182,15 +182,15 @@ class Cycle:
         self._outputs.extend(realised(self.ledger, self.board.clock_us))
         self._outputs.extend(self._maps.due(self.log.held))
 
-    def take_outputs(self) -> list[Output]:
+    def take_outputs(self) -> Outputs:
         """6. What is to be published now."""
-        outputs, self._outputs = self._outputs, []
+        parts, self._outputs = self._outputs, []
         if 0 in self.log.held:
-            outputs += self._broadcasts.letters_after(self.log.held[0].letters)
-        for one in outputs:
-            if one.topic == "dead-letters":
+            parts += self._broadcasts.letters_after(self.log.held[0].letters)
+        for one in parts:
+            if one.topic == "dead-letters" and isinstance(one, Output):
                 self.letters.by_reason[one.values["reason"]] += 1
-        return outputs
+        return Outputs(parts)
 
     def take_partition(self, partition: int, image: Mapping[bytes, bytes]) -> None:
         """Rebuild a partition from its changelog; ChangelogError where that is not whole.
@@ -217,7 +217,7 @@ class Cycle:
     def drop_partition(self, partition: int) -> None:
         """The partition is another worker's: forget its accounts and where they end."""
         self.log.drop(partition)
-        self._outputs = [one for one in self._outputs if one.partition != partition]
+        self._outputs = Outputs(self._outputs).without(partition)
         for topic in ACCOUNT_TOPICS:
             self._position.pop((topic, partition), None)
 

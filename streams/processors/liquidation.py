@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -10,27 +9,20 @@ from risk.liquidation.pacing import Pace
 from risk.liquidation.stages import Action, Ladder, Stage, Steps, Watch, step
 from schemas.block import Int64s
 from schemas.units import US_PER_MS
-from streams.processors.bucket_records import About, BucketRecords
+from streams.processors.bucket_records import BucketRecords
 from streams.processors.margin import Evaluated, evaluate
-from streams.processors.outputs import Output
+from streams.processors.outputs import Output, Table
 from streams.processors.reductions import Orders, Reducer
+from streams.processors.said import OF_CALLS, TAKE_OVER, said
 from streams.processors.screen import Screen
 from streams.processors.states import margin_states
 from streams.processors.sweep import Sweep
-from streams.processors.takeover import Held, holdings_of, takeover
+from streams.processors.takeover import holdings_of, takeover
 from streams.processors.transfers import Cause
 from streams.state.guards import Use, allowed
 from streams.state.ledger import INSURANCE, Ledger
 from streams.state.mark_board import MarkBoard
 
-CALL_LEVELS = (
-    (int(Action.WARN), "WARNING"),
-    (int(Action.CALL), "CALL"),
-    (int(Action.ESCALATE), "ESCALATED"),
-    (int(Action.CURE), "CURED"),
-)
-CANCEL_ORDERS, REDUCE = int(Action.CANCEL_ORDERS), int(Action.REDUCE)
-TAKE_OVER, COMPLETE = int(Action.TAKE_OVER), int(Action.COMPLETE)
 REMEMBERED = (
     "stage",
     "breaches",
@@ -66,7 +58,7 @@ class Decider:
         self._changed = board.changed
         self._revision = 0
 
-    def decide(self, touched: Int64s) -> list[Output]:
+    def decide(self, touched: Int64s) -> list[Output | Table]:
         """One decision at the board's clock; `touched` are rows of buckets with new entries."""
         book, now_us = self._ledger.book, self._board.clock_us
         self._changed = changed = self._board.take_changes()
@@ -75,7 +67,7 @@ class Decider:
             self._revision = self._ledger.rules.revision
             changed = np.ones_like(changed)
         buckets = self._screen.buckets(changed, touched)
-        outputs: list[Output] = []
+        outputs: list[Output | Table] = []
         moved = np.empty(0, np.int64)
         if len(buckets):
             evaluated = evaluate(self._ledger, self._board, buckets)
@@ -124,53 +116,29 @@ class Decider:
         for name in ("order_number", "order_bankruptcy_e8"):
             columns.put(name, closed, np.zeros(len(closed), np.int64))
 
-    def _records(self, evaluated: Evaluated, steps: Steps, orders: Orders) -> list[Output]:
-        places = np.flatnonzero(steps.actions)
-        reductions = self._reducer.fields(evaluated, orders)
-        taken = places[(steps.actions[places] & Action.TAKE_OVER) != 0]
-        closings = self._reducer.takeover_fields(evaluated, taken)
+    def _records(self, evaluated: Evaluated, steps: Steps, orders: Orders) -> list[Output | Table]:
+        if not steps.actions.any():
+            return []
+        taken = np.flatnonzero(steps.actions & Action.TAKE_OVER)
+        closings = self._reducer.closings(evaluated, taken)
+        places, what = said(evaluated, self._board, steps, orders, closings)
+        about = self._writer.about(evaluated, places, self._changed)
+        calls, liquidations = self._writer.tables(about, what)
+        outputs: list[Output | Table] = [table for table in (calls, liquidations) if len(table)]
         holdings = holdings_of(self._ledger, evaluated.buckets[taken])
-        columns = (steps.actions[places], steps.deadline_us[places], steps.step_deadline_us[places])
-        abouts = self._writer.abouts(evaluated, places, self._changed)
-        write = self._writer
-        outputs: list[Output] = []
-        for place, about, actions, deadline, step_deadline in zip(
-            places.tolist(), abouts, *(column.tolist() for column in columns), strict=True
-        ):
-            for action, level in CALL_LEVELS:
-                if actions & action:
-                    outputs.append(write.call(about, level, deadline or None))
-            if actions & CANCEL_ORDERS:
-                outputs.append(write.order(about, "CANCEL_ORDERS"))
-            if actions & REDUCE:
-                outputs.extend(self._reduce(about, reductions[place], step_deadline))
-            if actions & TAKE_OVER:
-                outputs.extend(self._takeover(about, closings[place], holdings[about.row]))
-            if actions & COMPLETE:
-                outputs.append(write.order(about, "COMPLETED"))
+        of_liquidations = what.chosen(~OF_CALLS[what.what])
+        first = np.flatnonzero(of_liquidations.what == TAKE_OVER)
+        _, one_each = np.unique(of_liquidations.at[first], return_index=True)
+        for row in first[one_each].tolist():
+            at = int(of_liquidations.at[row])
+            cause = Cause(
+                "TAKEOVER", self._board.clock_us, about.sources[at], int(about.partitions[at])
+            )
+            held = holdings[int(about.rows[at])]
+            outputs += takeover(self._ledger, cause, liquidations.output_ids[row], held)
         return outputs
 
-    def _reduce(
-        self, about: About, reductions: list[dict[str, Any]], deadline: int
-    ) -> list[Output]:
-        """The orders of a step. The book remembers a single one, whose fills pay a penalty; of
-        several no price is the one at which the bucket is bankrupt."""
-        outputs = [self._writer.order(about, "REDUCE", deadline=deadline, **o) for o in reductions]
-        columns, bucket, single = self._ledger.book.buckets, about.row, len(reductions) == 1
-        bankruptcy_e8 = reductions[0]["bankruptcy_price_e8"] or 0
-        columns["order_number"][bucket] = columns["outputs"][bucket] if single else 0
-        columns["order_bankruptcy_e8"][bucket] = bankruptcy_e8 if single else 0
-        return outputs
-
-    def _takeover(
-        self, about: About, closings: list[dict[str, Any]], held: list[Held]
-    ) -> list[Output]:
-        """Records of the positions taken over, one where there is none, and the legs."""
-        outputs = [self._writer.order(about, "TAKE_OVER", **one) for one in closings or [{}]]
-        cause = Cause("TAKEOVER", self._board.clock_us, about.source, about.partition)
-        return outputs + takeover(self._ledger, cause, outputs[0].output_id, held)
-
-    def _states(self, touched: Int64s, moved: Int64s) -> list[Output]:
+    def _states(self, touched: Int64s, moved: Int64s) -> list[Table]:
         """Margin states: of accounts whose stage moved now, of touched ones at most once a second
         on the board's clock, of all in a slow sweep."""
         book, now_us = self._ledger.book, self._board.clock_us
@@ -186,7 +154,7 @@ class Decider:
         )
         due = due[~accounts["system"][due] | np.isin(due, self._funds())]
         self._waiting.difference_update(due.tolist())
-        return margin_states(self._ledger, self._board, due) if len(due) else []
+        return [margin_states(self._ledger, self._board, due)] if len(due) else []
 
     def _funds(self) -> list[int]:
         """Rows of the insurance funds, which hold positions too and are published like people."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,48 +80,16 @@ class Reducer:
             place, wanted.row[kept], wanted.side[kept], granted_e8[kept], urgency, reduction
         )
 
-    def fields(self, evaluated: Evaluated, orders: Orders) -> dict[int, list[dict[str, Any]]]:
-        """Place of a bucket -> what its records say of each of its orders."""
-        limits, bankruptcies = prices_of(evaluated, orders.row, self._board, orders.urgency)
-        instruments, names = evaluated.positions.instrument, self._ledger.rules.instruments
-        found: dict[int, list[dict[str, Any]]] = {}
-        columns = (orders.place, orders.row, orders.side, orders.quantity_e8)
-        for place, row, side, quantity, limit, bankruptcy in zip(
-            *(column.tolist() for column in columns), limits, bankruptcies, strict=True
-        ):
-            found.setdefault(place, []).append(
-                {
-                    "instrument_id": names[int(instruments[row])],
-                    "side": "BUY" if side > 0 else "SELL",
-                    "quantity_e8": quantity,
-                    "limit_price_e8": limit or None,
-                    "bankruptcy_price_e8": bankruptcy or None,
-                }
-            )
-        return found
-
-    def takeover_fields(
-        self, evaluated: Evaluated, places: Int64s
-    ) -> dict[int, list[dict[str, Any]]]:
-        """Place of a bucket -> what the records of its takeover say of each position."""
-        names, positions = self._ledger.rules.instruments, evaluated.positions
-        of = [evaluated.positions_of(place) for place in places.tolist()]
-        rows = np.concatenate([np.empty(0, np.int64), *of])
-        _, bankruptcies = prices_of(evaluated, rows, self._board)
-        found: dict[int, list[dict[str, Any]]] = {place: [] for place in places.tolist()}
-        columns = (positions.bucket, positions.instrument, positions.quantity_e8)
-        for place, instrument, quantity, bankruptcy in zip(
-            *(column[rows].tolist() for column in columns), bankruptcies, strict=True
-        ):
-            found[place].append(
-                {
-                    "quantity_e8": abs(quantity),
-                    "instrument_id": names[instrument],
-                    "side": "SELL" if quantity > 0 else "BUY",
-                    "bankruptcy_price_e8": bankruptcy or None,
-                }
-            )
-        return found
+    def closings(self, evaluated: Evaluated, places: Int64s) -> Orders:
+        """What would close every position of the buckets at these places."""
+        taken = np.zeros(len(evaluated.buckets), np.bool_)
+        taken[places] = True
+        rows = np.flatnonzero(taken[evaluated.positions.bucket])
+        place, quantity_e8 = evaluated.positions.bucket[rows], evaluated.positions.quantity_e8[rows]
+        nothing = np.empty(0, np.int8)
+        return Orders(
+            place, rows, -np.sign(quantity_e8), np.abs(quantity_e8), np.ones(len(rows)), nothing
+        )
 
     def _depth_e8(self) -> Int64s:
         return np.stack([self._board.bid_depth_e8, self._board.ask_depth_e8], axis=1)
@@ -207,7 +174,7 @@ class Reducer:
 
 def prices_of(
     evaluated: Evaluated, rows: Int64s, board: MarkBoard, urgency: Floats | None = None
-) -> tuple[list[int], list[int]]:
+) -> tuple[Int64s, Int64s]:
     """Limit and bankruptcy prices of these positions, 0 where there is none."""
     prices = closing_prices(
         rows,
@@ -219,4 +186,4 @@ def prices_of(
         sizing=SIZING,
         urgency=urgency,
     )
-    return prices.limit_price_e8.tolist(), prices.bankruptcy_price_e8.tolist()
+    return prices.limit_price_e8, prices.bankruptcy_price_e8

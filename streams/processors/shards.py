@@ -6,15 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from schemas.block import Block
-from schemas.block_encode import encode_all
-from schemas.topics import BY_NAME
 from streams.processors.cycle import Cycle
-from streams.processors.outputs import Output
+from streams.processors.written import written
 from streams.state.partition_log import OPENING
 from streams.transport.transaction import Journal, PartitionLostError, Record
 
 log = logging.getLogger(__name__)
-VERSION = b"1"
 
 
 class Outcome(Protocol):
@@ -103,19 +100,15 @@ class Shards:
 
     def _commit(self, blocks: list[Block]) -> None:
         cycle = self.cycle
-        outputs: dict[int, list[tuple[Output, bytes]]] = {}
-        for one, value in _encoded(cycle.take_outputs()):
-            outputs.setdefault(one.partition, []).append((one, value))
-        touched = {block.partition for block in blocks} | outputs.keys() | cycle.touched()
+        outputs = cycle.take_outputs()
+        touched = {block.partition for block in blocks} | outputs.partitions() | cycle.touched()
         ends = {number: cycle.ends(number) for number in sorted(touched & self.held)}
+        found = written(outputs, {number: _applied(end) for number, end in ends.items()})
         for partition, pairs in cycle.log.records(ends).items():
-            applied = ",".join(f"{topic}={end}" for topic, end in ends[partition].items()).encode()
-            mine = outputs.get(partition, ())
-            records = [_record(one, value, applied) for one, value in mine]
-            records += [Record(self._changelog, *pair, partition=partition) for pair in pairs]
-            journal = self._journals[partition]
-            outcome = self._submit(_committing(journal, records))
-            topics = Counter(one.topic for one, _ in mine)
+            records = found[partition]
+            topics = Counter(one.topic for one in records)
+            records += [Record(self._changelog, *pair, None, partition) for pair in pairs]
+            outcome = self._submit(_committing(self._journals[partition], records))
             self._under_way.append((partition, outcome, topics))
         # settle may have dropped partitions just now: what was applied of theirs is not durable
         self._undone = [block for block in blocks if block.partition in self._journals]
@@ -136,28 +129,5 @@ def _committing(journal: Journal, records: list[Record]) -> Callable[[], None]:
     return lambda: journal.commit(records)
 
 
-def _encoded(outputs: list[Output]) -> list[tuple[Output, bytes]]:
-    """Each with its value; those of a topic are encoded together."""
-    by_topic: dict[str, list[Mapping[str, Any]]] = {}
-    for one in outputs:
-        by_topic.setdefault(one.topic, []).append(one.values)
-    values = {
-        topic: iter(encode_all(BY_NAME[topic].record, rows)) for topic, rows in by_topic.items()
-    }
-    return [(one, next(values[one.topic])) for one in outputs]
-
-
-def _record(one: Output, value: bytes, applied: bytes) -> Record:
-    headers = [
-        ("plimsoll-id", one.output_id.encode()),
-        ("plimsoll-source", one.source.encode()),
-        ("plimsoll-applied", applied),
-        ("plimsoll-version", VERSION),
-    ]
-    return Record(one.topic, one.key, value, headers, _slice_partition(one))
-
-
-def _slice_partition(one: Output) -> int | None:
-    """A slice of a system account lives on the partition that its name tells, not its hash."""
-    place = one.key.rpartition("#")[2] if isinstance(one.key, str) and one.key[:1] == "@" else ""
-    return int(place) if one.topic == "transfers" and place.isdecimal() else None
+def _applied(ends: Mapping[str, int]) -> bytes:
+    return ",".join(f"{topic}={end}" for topic, end in ends.items()).encode()

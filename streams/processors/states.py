@@ -6,129 +6,105 @@ import numpy as np
 
 from risk.evaluation import liquidation_prices
 from risk.liquidation.stages import Stage
-from schemas.block import Int64s
+from schemas.block import Columns, Int64s, Items
+from schemas.registry import symbol_numbers
+from schemas.spans import Spans
 from schemas.units import E8, LIMIT_E8
-from streams.processors.margin import Evaluated, evaluate
-from streams.processors.outputs import Output
+from streams.processors.margin import Bools, Evaluated, evaluate
+from streams.processors.outputs import Table
+from streams.state.account_book import CROSS
 from streams.state.guards import Guard
 from streams.state.ledger import Ledger
 from streams.state.mark_board import MarkBoard
 
-Record = dict[str, Any]
-Of = list[tuple[str, Record]]
-"""By place of a bucket: its name, and the record of its account."""
-PARTS = ("buckets", "balances", "positions", "greeks")
-STAGES = {int(stage): stage.name for stage in Stage}
-GUARDS = {int(guard): guard.name for guard in Guard}
+RECORD = "margin_state"
+_NUMBERS = symbol_numbers(RECORD, "buckets", "stage"), symbol_numbers(RECORD, "buckets", "guard")
+STAGES = np.array([_NUMBERS[0][stage.name] for stage in Stage])
+GUARDS = np.array([_NUMBERS[1][guard.name] for guard in Guard])
+Data = dict[str, Any]
+Nulls = dict[str, Bools]
 
 
-def margin_states(ledger: Ledger, board: MarkBoard, accounts: Int64s) -> list[Output]:
-    """The margin-state record of each account (rows of the book), all its buckets in it."""
-    book = ledger.book
-    buckets = np.sort(book.pools.of(accounts)[0])
+def margin_states(ledger: Ledger, board: MarkBoard, accounts: Int64s) -> Table:
+    """The margin-state record of each account (distinct rows of the book), with all its buckets."""
+    book, n = ledger.book, len(accounts)
+    buckets, place = book.pools.of(accounts)
+    order = np.argsort(buckets)
+    buckets, place = buckets[order], place[order]
     evaluated = evaluate(ledger, board, buckets)
-    columns = [accounts, *(book.accounts[name][accounts] for name in ("partition", "quarantined"))]
+    pools = ledger.pools(buckets)
+
+    def of_accounts(bucket: Int64s, data: Data, nulls: Nulls | None = None) -> Items:
+        """Items with the places of their buckets, by account."""
+        return Items.of_rows(n, place[bucket], {"bucket": pools[bucket], **data}, nulls or {})
+
     names = book.accounts.names(accounts)
-    records: dict[int, Record] = {}
-    outputs = []
-    for name, row, partition, quarantined in zip(
-        names, *(column.tolist() for column in columns), strict=True
-    ):
-        records[row] = {
-            "event_time": board.clock_us,
-            "account_id": name,
-            "quarantined": quarantined,
-            **{part: [] for part in PARTS},
-        }
-        output_id = f"{name}/{board.clock_us}"
-        outputs.append(Output("margin-state", name, records[row], output_id, partition=partition))
-    owners = [records[row] for row in book.buckets["account"][buckets].tolist()]
-    of = [(pool, one) for (_, pool), one in zip(ledger.whose(buckets), owners, strict=True)]
-    _fill_buckets(ledger, evaluated, of)
-    _fill_positions(ledger, board, evaluated, of)
-    _fill_greeks(ledger, evaluated, of)
-    _fill_balances(ledger, evaluated, of)
+    data = {
+        "event_time": np.full(n, board.clock_us),
+        "account_id": names,
+        "quarantined": book.accounts["quarantined"][accounts],
+        "buckets": of_accounts(*_buckets(ledger, evaluated)),
+        "balances": of_accounts(*_balances(ledger, evaluated)),
+        "positions": of_accounts(*_positions(ledger, board, evaluated)),
+        "greeks": of_accounts(*_greeks(ledger, evaluated)),
+    }
     book.accounts["published_us"][accounts] = board.clock_us
-    return outputs
+    ids = [f"{name}/{board.clock_us}" for name in names]
+    partitions = book.accounts["partition"][accounts]
+    columns = Columns(RECORD, np.arange(n), data)
+    return Table("margin-state", names, columns, ids, [""] * n, partitions)
 
 
-def _fill_buckets(ledger: Ledger, evaluated: Evaluated, of: Of) -> None:
-    book, state = ledger.book.buckets, evaluated.state
-    columns = (
-        book["stage"][evaluated.buckets],
-        book["episode"][evaluated.buckets],
-        state.equity_e8,
-        state.initial_margin_e8,
-        state.maintenance_margin_e8,
-        state.health(),
-        evaluated.guard,
-        state.initial_equity_e8,
-        evaluated.evaluation.worst,
-    )
-    for (name, record), stage, episode, equity, initial, maintenance, *last in zip(
-        of, *(column.tolist() for column in columns), strict=True
-    ):
-        if name != "cross" and not (equity or stage or maintenance):
-            continue  # an isolated bucket that was closed
-        health, guard, initial_equity, worst = last
-        record["buckets"].append(
-            {
-                "bucket": name,
-                "stage": STAGES[stage],
-                "episode": episode,
-                "equity_e8": equity,
-                "initial_margin_e8": initial,
-                "maintenance_margin_e8": maintenance,
-                "health": health if maintenance else None,
-                "guard": GUARDS[guard],
-                "initial_equity_e8": initial_equity,
-                "worst_scenario": ledger.profile.scenario_name(worst),
-            }
-        )
+def _buckets(ledger: Ledger, evaluated: Evaluated) -> tuple[Int64s, Data, Nulls]:
+    book, state, worst = ledger.book.buckets, evaluated.state, evaluated.evaluation.worst
+    stage, maintenance_e8 = book["stage"][evaluated.buckets], state.maintenance_margin_e8
+    closed = (stage == Stage.HEALTHY) & (state.equity_e8 == 0) & (maintenance_e8 == 0)
+    kept = np.flatnonzero((book["instrument"][evaluated.buckets] == CROSS) | ~closed)
+    scenarios = [ledger.profile.scenario_name(one) for one in worst[kept].tolist()]
+    data = {
+        "stage": STAGES[stage[kept]],
+        "episode": book["episode"][evaluated.buckets[kept]],
+        "equity_e8": state.equity_e8[kept],
+        "initial_margin_e8": state.initial_margin_e8[kept],
+        "maintenance_margin_e8": maintenance_e8[kept],
+        "health": state.health()[kept],
+        "guard": GUARDS[evaluated.guard[kept]],
+        "initial_equity_e8": state.initial_equity_e8[kept],
+        "worst_scenario": Spans.of([(name or "").encode() for name in scenarios]),
+    }
+    nulls = {
+        "health": maintenance_e8[kept] == 0,
+        "worst_scenario": np.array([name is None for name in scenarios], np.bool_),
+    }
+    return kept, data, nulls
 
 
-def _fill_balances(ledger: Ledger, evaluated: Evaluated, of: Of) -> None:
-    owned, assets = evaluated.book.balances, ledger.rules.assets
-    columns = (owned.bucket.tolist(), owned.asset.tolist(), owned.amount_e8.tolist())
-    for at, asset, amount in zip(*columns, strict=True):
-        name, record = of[at]
-        record["balances"].append({"bucket": name, "asset": assets[asset], "amount_e8": amount})
+def _balances(ledger: Ledger, evaluated: Evaluated) -> tuple[Int64s, Data]:
+    owned = evaluated.book.balances
+    assets = Spans.named(ledger.rules.assets, owned.asset)
+    return owned.bucket, {"asset": assets, "amount_e8": owned.amount_e8}
 
 
-def _fill_positions(ledger: Ledger, board: MarkBoard, evaluated: Evaluated, of: Of) -> None:
+def _positions(
+    ledger: Ledger, board: MarkBoard, evaluated: Evaluated
+) -> tuple[Int64s, Data, Nulls]:
     held, state = evaluated.positions, evaluated.position_state
-    instruments = ledger.rules.instruments
-    columns = (
-        held.bucket,
-        held.instrument,
-        held.quantity_e8,
-        held.cost_e8,
-        board.mark_e8[held.instrument],
-        state.profit_e8,
-        state.maintenance_margin_e8,
-    )
-    prices = _liquidation_prices(ledger, evaluated)
-    for at, instrument, quantity, cost, mark, profit, maintenance, price in zip(
-        *(column.tolist() for column in columns), prices, strict=True
-    ):
-        name, record = of[at]
-        record["positions"].append(
-            {
-                "bucket": name,
-                "instrument_id": instruments[instrument],
-                "quantity_e8": quantity,
-                "cost_e8": cost,
-                "mark_e8": mark,
-                "profit_e8": profit,
-                "maintenance_margin_e8": maintenance,
-                "liquidation_price_e8": price,
-            }
-        )
+    prices_e8, none = _liquidation_prices(ledger, evaluated)
+    data = {
+        "instrument_id": Spans.named(ledger.rules.instruments, held.instrument),
+        "quantity_e8": held.quantity_e8,
+        "cost_e8": held.cost_e8,
+        "mark_e8": board.mark_e8[held.instrument],
+        "profit_e8": state.profit_e8,
+        "maintenance_margin_e8": state.maintenance_margin_e8,
+        "liquidation_price_e8": prices_e8,
+    }
+    return held.bucket, data, {"liquidation_price_e8": none}
 
 
-def _liquidation_prices(ledger: Ledger, evaluated: Evaluated) -> list[int | None]:
-    """Of each position, to the nearest 1e-8; None where there is none, or where options or
-    scenarios would have it searched for: that takes longer than a turn may."""
+def _liquidation_prices(ledger: Ledger, evaluated: Evaluated) -> tuple[Int64s, Bools]:
+    """Of each position, to the nearest 1e-8, and where there is none: none at all, or options or
+    scenarios would have it searched for, and that takes longer than a turn may."""
     found = liquidation_prices(
         evaluated.book,
         evaluated.market,
@@ -139,32 +115,14 @@ def _liquidation_prices(ledger: Ledger, evaluated: Evaluated) -> list[int | None
         searched=False,
     )
     fits = np.isfinite(found) & (found * E8 < LIMIT_E8)
-    return [
-        round(price * E8) if fit else None
-        for price, fit in zip(found.tolist(), fits.tolist(), strict=True)
-    ]
+    return np.rint(np.where(fits, found, 0) * E8).astype(np.int64), ~fits
 
 
-def _fill_greeks(ledger: Ledger, evaluated: Evaluated, of: Of) -> None:
-    greeks = evaluated.evaluation.greeks
-    if greeks is None:
-        return
-    columns = (greeks.delta, greeks.gamma, greeks.vega, greeks.theta)
-    for at, underlying, *values in zip(
-        greeks.bucket.tolist(),
-        greeks.underlying.tolist(),
-        *(column.tolist() for column in columns),
-        strict=True,
-    ):
-        name, record = of[at]
-        delta, gamma, vega, theta = values
-        record["greeks"].append(
-            {
-                "bucket": name,
-                "underlying": ledger.rules.instruments[underlying],
-                "delta": delta,
-                "gamma": gamma,
-                "vega": vega,
-                "theta": theta,
-            }
-        )
+def _greeks(ledger: Ledger, evaluated: Evaluated) -> tuple[Int64s, Data]:
+    greeks, nothing = evaluated.evaluation.greeks, np.empty(0, np.int64)
+    bucket, underlying = (greeks.bucket, greeks.underlying) if greeks else (nothing, nothing)
+    data = {
+        "underlying": Spans.named(ledger.rules.instruments, underlying),
+        **{name: getattr(greeks, name, nothing) for name in ("delta", "gamma", "vega", "theta")},
+    }
+    return bucket, data

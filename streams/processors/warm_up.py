@@ -6,7 +6,10 @@ from risk.evaluation import Book, Kind, Market, OpenOrders, evaluate, liquidatio
 from risk.holdings import Assets, Balances, Contracts, Positions, StepTable, Terms, Tiers
 from risk.profile import Profile
 from schemas.block import Int64s
+from schemas.block_columns import gathered
+from schemas.registry import record_schema
 from schemas.units import E8, PPM
+from streams.processors.encoding import encode
 from streams.state.account_book import CROSS, AccountBook
 from streams.state.open_orders import Orders
 
@@ -18,8 +21,10 @@ PERPETUAL, CALL, ANOTHER = 0, 1, 2
 
 def warm_up(profile: Profile) -> None:
     """Evaluate small books and large ones: perpetuals of two underlyings, with an open order; a
-    call and portfolios where the profile has rules for them. Open a book and lose it again."""
+    call and portfolios where the profile has rules for them. Open a book and lose it again, and
+    write records, though none."""
     _come_and_go()
+    encode(gathered((), record_schema("margin_state"), spans=True))
     _evaluate(profile, [PERPETUAL, ANOTHER], Kind.CROSS)
     held = [PERPETUAL, CALL, ANOTHER] if profile.options else [PERPETUAL, ANOTHER]
     for kind in (Kind.CROSS, Kind.PORTFOLIO) if profile.portfolio else (Kind.CROSS,):

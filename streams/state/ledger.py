@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from risk.profile import Profile
 from schemas.block import Int64s
 from schemas.dead_letter import DeadLetterReason, Refusal
+from schemas.spans import Spans
 from streams.state.account_book import CROSS, AccountBook
 from streams.state.admission import Admission
 from streams.state.funds import Fund
@@ -225,6 +226,11 @@ class Ledger:
             (account, "cross" if pool == CROSS else names[pool])
             for account, pool in zip(accounts, pools, strict=True)
         ]
+
+    def pools(self, buckets: Int64s) -> Spans:
+        """Of each bucket its pool, as `whose` names it."""
+        pools = self.book.buckets["instrument"][buckets].astype(np.int64)
+        return Spans.named(["cross", *self.rules.instruments], pools - CROSS)
 
     def home(self, account_id: str) -> int:
         return partition_of(account_id, self.partitions)

@@ -172,7 +172,7 @@ class Mirror:
     def prices(self, evaluated: Evaluated, rows: Int64s, urgency: float) -> tuple[int, int]:
         """Limit and bankruptcy price of a position, 0 where there is none."""
         limits, bankruptcies = prices_of(evaluated, rows, self._board, np.array([urgency]))
-        return limits[0], bankruptcies[0]
+        return int(limits[0]), int(bankruptcies[0])
 
     def fund(self, account: str) -> FundView | None:
         """An insurance fund as its own decisions see it."""

@@ -41,7 +41,7 @@ def measure(seed: int, accounts: int, *, shape: Shape, say: Say) -> CascadeRun:
     """
     say(f"cascade: {SHARE:.0%} of {accounts:,} accounts break in {shape.fall_s:g} s")
     orders: list[Order] = []
-    run = latency.measure(seed, accounts, SHARE, shape=shape, say=say, hear=orders.append)
+    run = latency.measure(seed, accounts, SHARE, shape=shape, say=say, hear=orders.extend)
     shares = window_shares(orders, shape.depth_usd, Settings())
     return CascadeRun(run, len(shares), sum(share >= 0.9 for share in shares))
 

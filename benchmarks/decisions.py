@@ -241,7 +241,7 @@ def _loop(bootstrap: str, people: Crowd, given: dict[str, Any], folder: Path) ->
                 log.seek(0)
                 raise ContenderFailedError(f"the loop did not start: {log.read()[-2000:]}")
             ears = Ears(bootstrap, lambda _: None, topics=(DECISIONS,), actions=ACTIONS,
-                        read=json.loads)  # fmt: skip
+                        read=lambda _, values: list(map(json.loads, values)))  # fmt: skip
             yield Probe(bootstrap, people, ears, process.pid)
             ears.close()
         finally:

@@ -3,14 +3,23 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
+from fastavro import schemaless_reader
 
-from schemas.record_codec import decode
+from schemas.registry import record_schema
+from schemas.topics import BY_NAME
+from schemas.wire import HEADER_BYTES
 
 TOPIC = "liquidations"
 ORDERS = ("CANCEL_ORDERS", "REDUCE")
+MOST = 1_000
+"""Records that are taken together."""
+
+Record = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +36,23 @@ class Ears:
     """A consumer of `topics` from their beginning; `firsts` has what it heard.
 
     The first orders of an episode are CANCEL_ORDERS and the first REDUCE; a later REDUCE waits
-    for an answer and a deadline, not only for a price. Every REDUCE is handed to `answer`.
+    for an answer and a deadline, not only for a price. What is there of REDUCE is handed to
+    `answer`.
     Of margin calls the `level` is the action.
     """
 
     def __init__(
         self,
         bootstrap: str,
-        answer: Callable[[dict[str, Any]], None],
+        answer: Callable[[list[Record]], None],
         *,
         topics: Sequence[str] = (TOPIC,),
         actions: Sequence[str] = ORDERS,
-        read: Callable[[bytes], dict[str, Any]] = lambda value: decode(value)[1],
+        read: Callable[[str, list[bytes]], list[Record]] | None = None,
     ) -> None:
+        """`read` gives the records of a topic's values, which are Avro where it is not given."""
         self._answer = answer
-        self._read = read
+        self._read = read or _records
         self._actions = actions
         self._consumer = Consumer(
             {
@@ -64,22 +75,30 @@ class Ears:
         """By account, episode and action."""
 
     def listen(self, timeout_s: float) -> None:
-        """Take one record, or none after the time."""
-        message = self._consumer.poll(timeout_s)
-        received_s = time.time()
-        if message is None:
+        """Take what is there, or nothing after the time."""
+        first = self._consumer.poll(timeout_s)
+        if first is None:
             return
-        error = message.error()
-        if error is not None:
-            raise KafkaException(error)
-        record = self._read(message.value())
+        messages = [first, *self._consumer.consume(MOST, 0)]
+        received_s = time.time()
+        by_topic: dict[str, list[Message]] = {}
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                raise KafkaException(error)
+            by_topic.setdefault(message.topic(), []).append(message)
+        for topic, some in by_topic.items():
+            records = self._read(topic, [message.value() for message in some])
+            for message, record in zip(some, records, strict=True):
+                self._hear(message, record, received_s)
+            self._answer([one for one in records if one.get("action") == "REDUCE"])
+
+    def _hear(self, message: Message, record: Record, received_s: float) -> None:
         account, action = record["account_id"], record.get("action") or record["level"]
         place = (account, record["episode"], action)
         if action in self._actions and place not in self.firsts:
             source = dict(message.headers() or ())["plimsoll-source"].decode()
             self.firsts[place] = First(account, action, source, received_s)
-        if action == "REDUCE":
-            self._answer(record)
 
     def accounts(self, action: str) -> set[str]:
         """Who was given such an order."""
@@ -87,3 +106,16 @@ class Ears:
 
     def close(self) -> None:
         self._consumer.close()
+
+
+def _records(topic: str, values: list[bytes]) -> list[Record]:
+    schema = _without_marks(BY_NAME[topic].record)
+    return [schemaless_reader(BytesIO(value[HEADER_BYTES:]), schema, None) for value in values]
+
+
+@cache
+def _without_marks(record: str) -> dict[str, Any]:
+    """The schema up to the marks, the last field of both records: an order needs none of them."""
+    parsed = record_schema(record).parsed
+    assert parsed["fields"][-1]["name"] == "marks"
+    return {**parsed, "fields": parsed["fields"][:-1]}

@@ -35,7 +35,7 @@ MAINTENANCE = TIERS[0][2] / PPM
 LISTEN_S = 20.0
 
 Say = Callable[[str], None]
-Hear = Callable[[dict[str, Any]], None]
+Hear = Callable[[list[dict[str, Any]]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +98,10 @@ def measure(
 
 
 def _both(hear: Hear | None, answer: Hear) -> Hear:
-    def one_after_the_other(order: dict[str, Any]) -> None:
+    def one_after_the_other(orders: list[dict[str, Any]]) -> None:
         if hear is not None:
-            hear(order)
-        answer(order)
+            hear(orders)
+        answer(orders)
 
     return one_after_the_other
 

@@ -2,15 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import groupby, islice
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from schemas.record_codec import encode
+from schemas.block_encode import encode_all
 from schemas.topics import BY_NAME
 from streams.market.events import Event
 from streams.transport.publisher import producer_settings
 
 FLUSH_S = 60.0
+TOGETHER = 1_000
+"""Records that are encoded together."""
 
 
 class NotDeliveredError(RuntimeError):
@@ -34,10 +37,14 @@ class Loader:
 
     def send(self, events: Iterable[Event], *more_topics: str) -> None:
         """Encode and produce, to the event's own topic and to `more_topics`."""
-        for event in events:
-            key, value = event.key.encode(), encode(BY_NAME[event.topic].record, event.record)
-            for topic in (event.topic, *more_topics):
-                self._produce(topic, key, value)
+        left = iter(events)
+        while some := list(islice(left, TOGETHER)):
+            for topic, run in groupby(some, key=lambda event: event.topic):
+                same = list(run)
+                values = encode_all(BY_NAME[topic].record, [event.record for event in same])
+                for event, value in zip(same, values, strict=True):
+                    for to in (topic, *more_topics):
+                        self._produce(to, event.key.encode(), value)
 
     def flush(self) -> None:
         """Wait for all deliveries; NotDeliveredError where one is missing."""

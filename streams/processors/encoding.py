@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from risk.compiled import compiled
 from schemas.block import Columns, Int64s, Items
 from schemas.registry import Field, record_schema
-from schemas.spans import Spans
+from schemas.spans import Bytes, Spans
 from schemas.wire import frame
 
 Octets = NDArray[np.uint8]
@@ -83,7 +83,7 @@ def _add_fields(rows: _Rows, fields: Sequence[Field], columns: Columns | Items) 
             rows.put(UNION, ~columns.nulls[field.name])
         step, column = STEPS[field.kind], columns.data[field.name]
         if step == TEXT:
-            texts = column if isinstance(column, Spans) else Spans.of(list(map(_octets, column)))
+            texts = column if isinstance(column, Spans) else _spans(column)
             rows.copy(TEXT, texts.source.array, texts.start, texts.sizes)
         elif step == ITEMS:
             _add_items(rows, field.items, column)
@@ -102,8 +102,14 @@ def _add_items(rows: _Rows, fields: Sequence[Field], items: Items) -> None:
     rows.copy(ITEMS, octets, start, bounds[last] - start, items.lengths)
 
 
-def _octets(text: str | bytes | None) -> bytes:
-    return text.encode() if isinstance(text, str) else text or b""
+def _spans(column: list[Any]) -> Spans:
+    """Of texts or byte strings, or None."""
+    if column and all(isinstance(one, str) for one in column):
+        text = "".join(column)
+        if text.isascii():  # a letter is a byte
+            sizes = np.fromiter(map(len, column), np.int64, len(column))
+            return Spans(Bytes([text.encode()]), np.cumsum(sizes) - sizes, sizes)
+    return Spans.of([one.encode() if isinstance(one, str) else one or b"" for one in column])
 
 
 @compiled

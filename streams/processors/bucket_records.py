@@ -1,5 +1,6 @@
 """Records of margin calls and of liquidations: what each says of its bucket, and its id."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,9 @@ from streams.state.mark_board import MarkBoard
 
 _GUARD_NUMBERS = symbol_numbers("liquidation", "marks", "guard")
 GUARDS = np.array([_GUARD_NUMBERS[guard.name] for guard in Guard])
+CALL = (CALLS, "margin_call", "call_id")
+LIQUIDATION = (LIQUIDATIONS, "liquidation", "liquidation_id")
+"""Topic, record, and the field of its id."""
 SIDES = symbol_numbers("liquidation", "side")
 Data = dict[str, Any]
 Nulls = dict[str, Bools]
@@ -91,37 +95,20 @@ class BucketRecords:
         number = columns["outputs"][rows][said.at] + said.number
         columns["outputs"][rows] += np.bincount(said.at, minlength=len(rows))
         reduces = np.flatnonzero(said.what == REDUCE)
-        asked, orders = said.at[reduces], np.bincount(said.at[reduces], minlength=len(rows))
-        single = orders[asked] == 1
+        asked = said.at[reduces]
+        single = np.bincount(asked, minlength=len(rows))[asked] == 1
         columns["order_number"][rows[asked]] = np.where(single, number[reduces], 0)
         bankruptcy_e8 = said.bankruptcy_price_e8[reduces]
         columns["order_bankruptcy_e8"][rows[asked]] = np.where(single, bankruptcy_e8, 0)
         of_calls = OF_CALLS[said.what]
-        chosen = [np.flatnonzero(of_calls), np.flatnonzero(~of_calls)]
-        calls, orders_ = ((said.chosen(some), number[some]) for some in chosen)
+        calls, orders = (np.flatnonzero(some) for some in (of_calls, ~of_calls))
         return [
-            self._table(
-                about, calls, (CALLS, "margin_call", "call_id"), *self._calls(about, calls[0])
-            ),
-            self._table(
-                about,
-                orders_,
-                (LIQUIDATIONS, "liquidation", "liquidation_id"),
-                *self._orders(*orders_),
-            ),
+            self._table(about, CALL, (said.chosen(calls), number[calls]), _of_calls),
+            self._table(about, LIQUIDATION, (said.chosen(orders), number[orders]), self._of_orders),
         ]
 
-    def _calls(self, about: About, said: Said) -> tuple[Data, Nulls]:
-        at, equity_e8 = said.at, about.equity_e8[said.at]
-        data = {
-            "level": SYMBOLS[said.what],
-            "shortfall_initial_e8": (about.initial_margin_e8[at] - equity_e8).clip(0),
-            "shortfall_maintenance_e8": (about.maintenance_margin_e8[at] - equity_e8).clip(0),
-            "top_up_e8": (about.cured_e8[at] - equity_e8).clip(0),
-        }
-        return data, {}
-
-    def _orders(self, said: Said, number: Int64s) -> tuple[Data, Nulls]:
+    def _of_orders(self, about: About, said: Said, number: Int64s) -> tuple[Data, Nulls]:
+        """What only records of `liquidations` tell."""
         data = {
             "step": number,
             "action": SYMBOLS[said.what],
@@ -142,14 +129,14 @@ class BucketRecords:
     def _table(
         self,
         about: About,
-        of: tuple[Said, Int64s],
         names: tuple[str, str, str],
-        data: Data,
-        nulls: Nulls,
+        of: tuple[Said, Int64s],
+        own: Callable[[About, Said, Int64s], tuple[Data, Nulls]],
     ) -> Table:
         """Records whose ids are account/bucket/episode/n, n counting those of the episode."""
-        said, number = of
         topic, record, id_field = names
+        said, number = of
+        data, nulls = own(about, said, number)
         at, episode = said.at, about.episode[said.at]
         whose = [(about.accounts[one], about.pools[one]) for one in at.tolist()]
         accounts = [account for account, _ in whose]
@@ -187,6 +174,18 @@ class BucketRecords:
         for place, newest in zip(found.tolist(), instrument[order[first]].tolist(), strict=True):
             sources[place] = board.source[newest]
         return sources
+
+
+def _of_calls(about: About, said: Said, number: Int64s) -> tuple[Data, Nulls]:
+    """What only records of `margin-calls` tell."""
+    at, equity_e8 = said.at, about.equity_e8[said.at]
+    data = {
+        "level": SYMBOLS[said.what],
+        "shortfall_initial_e8": (about.initial_margin_e8[at] - equity_e8).clip(0),
+        "shortfall_maintenance_e8": (about.maintenance_margin_e8[at] - equity_e8).clip(0),
+        "top_up_e8": (about.cured_e8[at] - equity_e8).clip(0),
+    }
+    return data, {}
 
 
 def _instruments(ledger: Ledger, evaluated: Evaluated, places: Int64s) -> tuple[Int64s, Int64s]:

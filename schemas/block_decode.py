@@ -52,7 +52,7 @@ def decode(block: Block, record: str, *, spans: bool = False) -> Decoded:
     rows.sound &= rows.at == rows.end
     columns = Columns(record, np.arange(len(block)), data, nulls)
     _settle_texts(schema.fields, columns, rows.sound, columns.rows, spans=spans)
-    accepted, refused = _one_by_one(block.values, np.flatnonzero(~rows.sound).tolist(), record)
+    accepted, refused = decode_chosen(block, record, np.flatnonzero(~rows.sound).tolist())
     columns = columns.chosen(np.flatnonzero(rows.sound))
     if accepted:
         others = gathered(accepted, schema, spans=spans)
@@ -64,16 +64,17 @@ def decode_rows(
     block: Block, record: str
 ) -> tuple[list[tuple[int, dict[str, Any]]], list[Refusal]]:
     """Every row by itself: for records read as such, and the slow twin of `decode`."""
-    return _one_by_one(block.values, range(len(block)), record)
+    return decode_chosen(block, record, range(len(block)))
 
 
-def _one_by_one(
-    values: Sequence[bytes | None], rows: Sequence[int], record: str
+def decode_chosen(
+    block: Block, record: str, rows: Sequence[int]
 ) -> tuple[list[tuple[int, dict[str, Any]]], list[Refusal]]:
+    """Some rows, each by itself."""
     accepted, refused = [], []
     for row in rows:
         try:
-            accepted.append((row, record_codec.decode(values[row], record)[1]))
+            accepted.append((row, record_codec.decode(block.values[row], record)[1]))
         except RefusedRecord as error:
             refused.append(Refusal(row, error.reason, error.message))
     return accepted, refused

@@ -75,6 +75,11 @@ class Spans:
         joined, stop = self.source.joined, self.start + self.sizes
         return [joined[a:b] for a, b in zip(self.start.tolist(), stop.tolist(), strict=True)]
 
+    def text(self, place: int) -> str:
+        """One of the texts, which must be UTF-8."""
+        start = int(self.start[place])
+        return self.source.joined[start : start + int(self.sizes[place])].decode()
+
     def texts(self) -> tuple[list[str], list[int]]:
         """The texts, and the places of those that are not UTF-8 and given as empty."""
         grid = self._cells(_MARK)

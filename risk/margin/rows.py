@@ -102,6 +102,17 @@ def multiply_rows(left: Int64s, right: Int64s, result: Int64s, what: Int64s, cod
 
 
 @compiled
+def multiply(left_e8: int, right_e8: int) -> tuple[int, bool]:
+    """`schemas.units.multiply_e8` of one row."""
+    product = float(left_e8) * float(right_e8)
+    if not abs(product) <= MOST_PRODUCT:
+        return 0, False
+    guess = int(product * 1e-8)
+    rest = float(left_e8 * right_e8 - guess * E8)
+    return guess + int(np.rint((rest + (0.5 if product > 0 else -0.5)) * 1e-8)), True
+
+
+@compiled
 def divide(left_e8: int, right_e8: int) -> tuple[int, bool]:
     """`schemas.units.divide_e8` of one row whose divisor is an amount."""
     a, b = abs(left_e8), abs(right_e8)

@@ -16,6 +16,8 @@ from streams.state.admission import Admission, not_ahead
 from streams.state.funding import Funding, Payment
 from streams.state.ledger import Ledger
 from streams.state.mark_board import MarkBoard, price_in_range
+from streams.state.name_table import given
+from streams.state.probing import EMPTY
 from streams.state.recent_ids import RecentIds, hashes
 from streams.state.rules import Rules
 
@@ -163,11 +165,12 @@ class Broadcasts:
 def names_unknown(rules: Rules, columns: Columns) -> bool:
     """Whether an instrument or asset is named that was not heard of yet."""
     for field, known in (
-        ("instrument_id", rules.number),
-        ("isolated_instrument_id", rules.number),
-        ("fee_asset", rules.asset_number),
-        ("asset", rules.asset_number),
+        ("instrument_id", rules.instrument_table),
+        ("isolated_instrument_id", rules.instrument_table),
+        ("fee_asset", rules.asset_table),
+        ("asset", rules.asset_table),
     ):
-        if not set(columns.data.get(field, ())) - {None} <= known.keys():
+        names = columns.data.get(field)
+        if names is not None and (known.found(given(names)) == EMPTY).any():
             return True
     return False

@@ -29,6 +29,7 @@ from streams.state.apply_fills import apply_fills
 from streams.state.apply_orders import apply_orders
 from streams.state.apply_transfers import apply_transfers
 from streams.state.changelog import ChangelogError
+from streams.state.flat_rows import read_flat
 from streams.state.funding import Funding
 from streams.state.guards import Limits
 from streams.state.ledger import Applied, Ledger
@@ -132,8 +133,8 @@ class Cycle:
             legs = [int(block.offsets[0]), int(block.offsets[-1]) + 1]
             ends = self.ends(block.partition)
             self.ledger.tell_order(block.partition, {"legs": legs, "ends": ends})
-        record = BY_NAME[block.topic].record
-        decoded = decode(block, record)
+        read = read_flat if block.topic == "fills" else decode
+        decoded = read(block, BY_NAME[block.topic].record)
         if names_unknown(self.ledger.rules, decoded.columns):
             self.catch_up()
         fresh = self._new_to_accounts(block, decoded.columns)
@@ -149,8 +150,7 @@ class Cycle:
                 back = return_leg(self.ledger, leg, self.board.clock_us, block.partition)
                 self._outputs.extend(back)
             self._touched.append(result.touched)
-            names = columns.data.get("instrument_id", ())
-            self._touched.extend(self.funding.settle_late(block.partition, names))
+            self._touched.extend(self.funding.settle_late(block.partition, columns))
         self._outputs.extend(
             self.letters.write(block, refused, self.board.clock_us, block.partition)
         )

@@ -1,11 +1,12 @@
 """Which rows of a block break which rule: the first rule broken is the row's dead-letter reason."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
+from risk.compiled import compiled
 from schemas.block import Block, Columns, Int64s, picked
 from schemas.dead_letter import DeadLetterReason, Refusal
 from schemas.units import LIMIT_E8, US_PER_MS
@@ -17,6 +18,9 @@ LATEST_US = 4_102_444_800_000_000
 """2100-01-01."""
 AHEAD_US = 60_000_000
 """A record further ahead than this of when it was written tells no time to rely on."""
+
+SURELY_E8 = LIMIT_E8 * (1 - 1e-9)
+"""A sum in floats that is no more than this is of amounts that fit."""
 
 
 class Admission:
@@ -64,6 +68,19 @@ class Admission:
                 lambda row: f"key {given[row]!r} is not {expected[row]!r}",
             )
 
+    def require_home(self, strangers: Mapping[str, int]) -> None:
+        """No account may be of another partition: `strangers` says on which each belongs."""
+        if strangers:
+            names: list[str] = self.columns.data["account_id"]
+            self.require(
+                np.array([name not in strangers for name in names], np.bool_),
+                DeadLetterReason.WRONG_KEY,
+                lambda row: (
+                    f"account {names[row]!r} belongs on partition "
+                    f"{strangers[names[row]]}: the producer's partitioner is not murmur2"
+                ),
+            )
+
     def require_range(self, field: str) -> None:
         amounts = self.columns.data[field]
         self.require(
@@ -91,15 +108,25 @@ def _always(message: str) -> Callable[[int], str]:
     return lambda row: message
 
 
+@compiled
+def surely_fits(rows: Int64s, deltas_e8: Int64s, present_e8: Int64s) -> bool:
+    """Whether all deltas together would fit on any of these rows."""
+    most_e8, gross_e8 = 0.0, 0.0
+    for place in range(len(rows)):
+        most_e8 = max(most_e8, abs(float(present_e8[rows[place]])))
+        gross_e8 += abs(float(deltas_e8[place]))
+    return most_e8 + gross_e8 <= SURELY_E8
+
+
 def fits_running(rows: Int64s, deltas_e8: Int64s, present_e8: Int64s) -> Bools:
     """bool[n]: adding the deltas one by one to `present_e8[rows]` never leaves 18 digits.
 
     A delta that would is refused and not added. A sum of all, or one a row, proves the common case.
     """
-    fits, surely_e8 = np.ones(len(rows), np.bool_), LIMIT_E8 * (1 - 1e-9)
-    gross_e8 = np.abs(deltas_e8).astype(np.float64)
-    if np.abs(present_e8[rows]).max(initial=0) + gross_e8.sum() <= surely_e8:
+    fits = np.ones(len(rows), np.bool_)
+    if surely_fits(rows, deltas_e8, present_e8):
         return fits
+    gross_e8, surely_e8 = np.abs(deltas_e8).astype(np.float64), SURELY_E8
     if np.all(np.abs(present_e8) + np.bincount(rows, gross_e8, len(present_e8)) <= surely_e8):
         return fits
     running = {row: int(present_e8[row]) for row in set(rows.tolist())}

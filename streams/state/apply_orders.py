@@ -6,7 +6,8 @@ from schemas.block import Block, Columns, Int64s
 from schemas.dead_letter import DeadLetterReason as Reason
 from streams.state.account_book import CROSS
 from streams.state.admission import Admission
-from streams.state.apply_fills import ISOLATED, SELL
+from streams.state.apply_fills import ISOLATED
+from streams.state.fill_rules import SELL
 from streams.state.ledger import Applied, Ledger
 from streams.state.open_orders import Orders
 from streams.state.recent_ids import hashes

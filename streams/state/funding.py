@@ -1,6 +1,6 @@
 """Payments and settlements, each applied to a partition between the fills before and after it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from schemas.block import Block, Columns, Int64s
 from streams.state.admission import not_ahead
 from streams.state.apply_entries import apply_funding
 from streams.state.ledger import Ledger
+from streams.state.name_table import given
 from streams.state.settlement import apply_settlement
 
 
@@ -68,8 +69,7 @@ class Funding:
                     columns = columns.chosen(np.arange(later[0], len(columns)))
                 here = int(block.offsets[columns.rows[0]])
                 self._pay(block.partition, payment, {"fills": here})
-        names = columns.data.get("instrument_id", ())
-        if any(self._settled(block.partition, name) for name in set(names)):
+        if self._settled(block.partition, columns):
             # one by one: each ends for itself, however the rows fell into blocks
             yield from (columns.chosen(np.array([row])) for row in range(len(columns)))
         else:
@@ -122,18 +122,21 @@ class Funding:
     def forget(self, partition: int) -> None:
         self._pending.pop(partition, None)
 
-    def settle_late(self, partition: int, names: Iterable[str | None]) -> list[Int64s]:
+    def settle_late(self, partition: int, columns: Columns) -> list[Int64s]:
         """Close at once what came after its instrument was settled: these were just posted to."""
-        touched = []
-        for name in set(names):
-            if settled := self._settled(partition, name):
-                instrument = self._ledger.rules.number[name or ""]
-                touched.append(apply_settlement(self._ledger, partition, instrument, settled[1]))
-        return touched
+        settled = self._ledger.settled
+        return [
+            apply_settlement(self._ledger, partition, number, settled[partition, number][1])
+            for number in self._settled(partition, columns)
+        ]
 
-    def _settled(self, partition: int, name: str | None) -> tuple[int, int] | None:
-        instrument = self._ledger.rules.number.get(name or "", -1)
-        return self._ledger.settled.get((partition, instrument))
+    def _settled(self, partition: int, columns: Columns) -> list[int]:
+        """The instruments named that were settled in the partition, ascending."""
+        names, settled = columns.data.get("instrument_id"), self._ledger.settled
+        if names is None or not settled:
+            return []
+        found = np.unique(self._ledger.rules.instrument_table.found(given(names)))
+        return [number for number in found.tolist() if (partition, number) in settled]
 
     def _note(self, partition: int, payment: Payment) -> None:
         how = (payment.time_us, payment.mark_e8)

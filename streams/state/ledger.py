@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from risk.profile import Profile
 from schemas.block import Int64s
-from schemas.dead_letter import DeadLetterReason, Refusal
+from schemas.dead_letter import Refusal
 from schemas.spans import Spans
 from streams.state.account_book import CROSS, AccountBook
 from streams.state.admission import Admission
 from streams.state.funds import Fund
+from streams.state.name_table import NameList, texts_of
 from streams.state.profiles import load_profile
 from streams.state.recent_ids import RecentIds
 from streams.state.rules import Rules
@@ -129,35 +130,32 @@ class Ledger:
     def recent_ids(self, topic: str, partition: int) -> RecentIds:
         return self._recent[topic, partition]
 
-    def require_partition(self, admission: Admission, partition: int) -> None:
-        """The account must belong on the partition it came on, as Java's murmur2 has it.
+    def strangers(self, names: NameList, partition: int) -> dict[str, int]:
+        """New accounts that came on another partition than Java's murmur2 says, and on which they
+        belong; WrongPartitionerError where they are many.
 
-        Else its records are spread over workers and each of them sees half an account. Accounts
+        Their records would be spread over workers and each of them see half an account. Accounts
         in the book were checked when they came in.
         """
-        names: list[str] = admission.columns.data["account_id"]
         strangers = {
             name: home
             for name in self.book.accounts.unknown(names)
             if (home := partition_of(name, self.partitions)) != partition
         }
-        if len(strangers) > max(WRONG_PARTITIONER, len(set(names)) // 2):
+        if strangers and len(strangers) > max(WRONG_PARTITIONER, len(set(texts_of(names))) // 2):
             name, home = next(iter(strangers.items()))
             raise WrongPartitionerError(
-                f"{len(strangers)} of {len(set(names))} accounts on partition {partition} of "
-                f"{self.partitions} do not belong there ({name!r} belongs on {home}): the producer "
-                "must partition keys by murmur2, as Java's clients do (librdkafka: "
-                "partitioner=murmur2_random), and know the topic's true number of partitions"
+                f"{len(strangers)} of {len(set(texts_of(names)))} accounts on partition "
+                f"{partition} of {self.partitions} do not belong there ({name!r} belongs on "
+                f"{home}): the producer must partition keys by murmur2, as Java's clients do "
+                "(librdkafka: partitioner=murmur2_random), and know the topic's true number of "
+                "partitions"
             )
-        if strangers:
-            admission.require(
-                np.array([name not in strangers for name in names], np.bool_),
-                DeadLetterReason.WRONG_KEY,
-                lambda row: (
-                    f"account {names[row]!r} belongs on partition "
-                    f"{strangers[names[row]]}: the producer's partitioner is not murmur2"
-                ),
-            )
+        return strangers
+
+    def require_partition(self, admission: Admission, partition: int) -> None:
+        """The account must belong on the partition it came on."""
+        admission.require_home(self.strangers(admission.columns.data["account_id"], partition))
 
     def quarantine(self, account_id: str, partition: int, event_time_us: int) -> None:
         """An event of the account is a dead letter: it is watched until someone clears it."""

@@ -6,10 +6,12 @@ from typing import cast
 import numpy as np
 from numpy.typing import DTypeLike
 
-from schemas.block import Int64s
+from schemas.block import Int64s, taken
+from schemas.spans import Spans
 from streams.state.columns import ColumnTable, zeros
 from streams.state.probing import (
     EMPTY,
+    Asked,
     Bytes,
     Texts,
     enter_texts,
@@ -23,7 +25,7 @@ FIRST_BYTES = 1_024
 MOST_BYTES = 2**31 - 1
 """Of all names together: where one begins and ends takes 32 bits each."""
 BEGIN, END = "name_begins", "name_ends"
-NameList = Sequence[str] | Sequence[bytes]
+NameList = Sequence[str] | Sequence[bytes] | Spans
 
 
 class NameTable(ColumnTable):
@@ -43,12 +45,12 @@ class NameTable(ColumnTable):
     def found(self, names: NameList) -> Int64s:
         """int64[n]: the row of each name, EMPTY where it has none."""
         rows = np.empty(len(names), np.int64)
-        find_texts(self._texts(), *_spelled(names), rows)
+        find_texts(self._texts(), spelled(names), rows)
         return rows
 
-    def unknown(self, names: Sequence[str]) -> set[str]:
+    def unknown(self, names: NameList) -> set[str]:
         """Those that have no row."""
-        return {names[place] for place in np.flatnonzero(self.found(names) == EMPTY).tolist()}
+        return set(texts_of(taken(names, np.flatnonzero(self.found(names) == EMPTY))))
 
     def row(self, name: str) -> int:
         """The row of a name; a zeroed one where it is new."""
@@ -56,18 +58,16 @@ class NameTable(ColumnTable):
 
     def rows(self, names: NameList) -> Int64s:
         """int64[n]: the row of each name; new ones in the order in which they are first named."""
-        asked, ends = _spelled(names)
+        asked = spelled(names)
         rows = np.empty(len(names), np.int64)
-        find_texts(self._texts(), asked, ends, rows)
+        find_texts(self._texts(), asked, rows)
         missing = np.flatnonzero(rows == EMPTY)
         if len(missing):
-            begins = np.r_[0, ends[:-1]][missing]
+            new = asked[0], asked[1][missing], asked[2][missing]
             fresh, there = self._unused(len(missing)), np.empty(len(missing), np.int64)
-            self._make_room(int((ends[missing] - begins).sum()))
-            taken, self._used = enter_texts(
-                self._texts(), (asked, begins, ends[missing]), fresh, self._used, there
-            )
-            self._take(fresh[:taken])
+            self._make_room(int((new[2] - new[1]).sum()))
+            count, self._used = enter_texts(self._texts(), new, fresh, self._used, there)
+            self._take(fresh[:count])
             rows[missing] = there
         return rows
 
@@ -112,15 +112,31 @@ class NameTable(ColumnTable):
         return self._slots, self._bytes, self._columns[BEGIN], self._columns[END]
 
 
-def _spelled(names: NameList) -> tuple[Bytes, Int64s]:
-    """The bytes of names, and where each ends in them."""
+def given(names: Sequence[str | None] | Spans) -> NameList:
+    """Those that are there."""
+    return names if isinstance(names, Spans) else [name for name in names if name is not None]
+
+
+def texts_of(names: NameList) -> list[str]:
+    """The names as texts."""
+    if isinstance(names, Spans):
+        return names.texts()[0]
+    return [name if isinstance(name, str) else name.decode() for name in names]
+
+
+def spelled(names: NameList) -> Asked:
+    """The bytes of names, and where each begins and ends in them."""
+    if isinstance(names, Spans):
+        return names.source.array, names.start, names.start + names.sizes
     if names and isinstance(names[0], str):
         text = "".join(cast(Sequence[str], names))
         if text.isascii():  # a letter is a byte
-            return np.frombuffer(text.encode(), np.uint8), _ends(names)
+            return _placed(text.encode(), names)
         names = [name.encode() for name in cast(Sequence[str], names)]
-    return np.frombuffer(b"".join(cast(Sequence[bytes], names)), np.uint8), _ends(names)
+    return _placed(b"".join(cast(Sequence[bytes], names)), names)
 
 
-def _ends(names: NameList) -> Int64s:
-    return np.cumsum(np.fromiter(map(len, names), np.int64, len(names)))
+def _placed(joined: bytes, names: Sequence[str] | Sequence[bytes]) -> Asked:
+    sizes = np.fromiter(map(len, names), np.int64, len(names))
+    ends = np.cumsum(sizes)
+    return np.frombuffer(joined, np.uint8), ends - sizes, ends

@@ -1,12 +1,11 @@
 """What a fill of a liquidation order pays to the insurance fund."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from risk.liquidation.partial import insurance_payment_e8
 from risk.valuation import contract_value
 from schemas.block import Int64s
+from schemas.spans import Spans
 from streams.state.ledger import Ledger
 
 
@@ -14,7 +13,7 @@ def penalties_e8(
     ledger: Ledger,
     buckets: Int64s,
     instruments: Int64s,
-    liquidation_ids: Sequence[str | None],
+    liquidation_ids: Spans,
     trades: tuple[Int64s, Int64s],
 ) -> Int64s:
     """Penalty of each fill, e8 [n] in its settlement asset: 0 where it is of no open order.
@@ -38,9 +37,7 @@ def penalties_e8(
     return penalty_e8
 
 
-def _of_open_orders(
-    ledger: Ledger, buckets: Int64s, liquidation_ids: Sequence[str | None]
-) -> Int64s:
+def _of_open_orders(ledger: Ledger, buckets: Int64s, liquidation_ids: Spans) -> Int64s:
     """The rows whose liquidation id is that of the open order of their bucket."""
     columns = ledger.book.buckets
     rows = np.flatnonzero(columns["order_number"][buckets])
@@ -48,7 +45,7 @@ def _of_open_orders(
         return rows
     with_order = buckets[rows]
     numbers = (columns[name][with_order].tolist() for name in ("episode", "order_number"))
-    told = [liquidation_ids[row] for row in rows.tolist()]
+    told, _ = liquidation_ids[rows].texts()
     answers = [
         one == f"{account}/{pool}/{episode}/{number}"
         for one, (account, pool), episode, number in zip(

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from risk.compiled import compiled
 from schemas.block import Int64s
 from streams.state.account_book import AccountBook
 from streams.state.rules import Rules
@@ -25,39 +26,38 @@ def add_positions(
 
     Whenever a position comes to zero its cost is realised: it moves to the partition's settlement
     account of the instrument, and so does the same amount of the settlement asset. Both sides
-    of every movement stay in the book, so sums of cost and of balances are kept. Only the last
-    zero in a block needs looking for: what was swept before it adds up to the same.
+    of every movement stay in the book, so sums of cost and of balances are kept.
     """
-    quantity_e8, cost_e8 = deltas
-    order = np.argsort(rows, kind="stable")
-    sorted_rows = rows[order]
-    starts = np.flatnonzero(np.r_[True, sorted_rows[1:] != sorted_rows[:-1]])
-    ends = np.r_[starts[1:], len(rows)] - 1
-    group = np.cumsum(np.r_[0, sorted_rows[1:] != sorted_rows[:-1]])
-    distinct = sorted_rows[starts]
-    present = book.positions
-    quantity = _running(quantity_e8[order], starts, present["quantity_e8"][distinct])
-    cost = _running(cost_e8[order], starts, present["cost_e8"][distinct])
-    last_zero = np.full(len(starts), -1, np.int64)
-    at_zero = np.flatnonzero(quantity == 0)
-    np.maximum.at(last_zero, group[at_zero], at_zero)
-    closes = last_zero >= 0
-    swept = np.where(closes, cost[last_zero], 0)
-    present["quantity_e8"][distinct] = quantity[ends]
-    present["cost_e8"][distinct] = cost[ends] - swept
-    if closes.any():
-        _settle(book, rules, partition, (distinct[closes], swept[closes]))
-    flat = (present["quantity_e8"][distinct] == 0) & (present["cost_e8"][distinct] == 0)
-    book.held.release(distinct[flat])
+    quantity_e8, cost_e8 = (book.positions[name] for name in ("quantity_e8", "cost_e8"))
+    closed, swept_e8 = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
+    count = _add(rows, deltas, (quantity_e8, cost_e8), (closed, swept_e8))
+    if count:
+        _settle(book, rules, partition, (closed[:count], swept_e8[:count]))
+    present = book.positions  # settling may put longer columns in place
+    flat = (present["quantity_e8"][rows] == 0) & (present["cost_e8"][rows] == 0)
+    book.held.release(np.unique(rows[flat]))
 
 
-def _running(deltas: Int64s, starts: Int64s, opening: Int64s) -> Int64s:
-    """Running totals of each group, which begins at `starts` with `opening`."""
-    totals = np.cumsum(deltas)
-    lengths = np.diff(np.r_[starts, len(deltas)])
-    before = totals[starts] - deltas[starts]
-    running: Int64s = totals + np.repeat(opening - before, lengths)
-    return running
+@compiled
+def _add(
+    rows: Int64s,
+    deltas: tuple[Int64s, Int64s],
+    present: tuple[Int64s, Int64s],
+    swept: tuple[Int64s, Int64s],
+) -> int:
+    """Quantities and costs into `present`; row and cost of each that comes to zero into `swept`,
+    in the order in which they do. How many these are."""
+    quantity_e8, cost_e8 = present
+    count = 0
+    for place in range(len(rows)):
+        row = rows[place]
+        quantity_e8[row] += deltas[0][place]
+        cost_e8[row] += deltas[1][place]
+        if quantity_e8[row] == 0:
+            swept[0][count], swept[1][count] = row, cost_e8[row]
+            cost_e8[row] = 0
+            count += 1
+    return count
 
 
 def _settle(book: AccountBook, rules: Rules, partition: int, swept: tuple[Int64s, Int64s]) -> None:

@@ -2,6 +2,8 @@
 
 `slots` is int32[2^k], -1 where empty, never full; collisions go to the next slot. A key is compared
 whole, so two that share a hash are two keys. Nothing is kept of a key but what its row has anyway.
+
+The two that only look search for themselves: a call with arrays costs more than the search.
 """
 
 from typing import Any
@@ -19,16 +21,26 @@ Pairs = tuple[Slots, NDArray[Any], NDArray[Any]]
 """Slots, and the two columns of the key, by row: signed integers of any width."""
 Texts = tuple[Slots, Bytes, NDArray[np.int32], NDArray[np.int32]]
 """Slots, the bytes of all texts, and where each begins and ends in them, by row."""
+Asked = tuple[Bytes, Int64s, Int64s]
+"""Texts that are looked for: bytes, and where each begins and ends in them."""
 FIRST, SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 FOLD = np.uint64(32)
+index = np.uint64
+"""Of bytes: at a signed index numba looks whether it counts from the end."""
 
 
 @compiled
 def find_pairs(pairs: Pairs, first: Int64s, second: Int64s, rows: Int64s) -> None:
     """The row of each key into `rows` int64[n]; EMPTY where it has none."""
-    slots = pairs[0]
+    slots, firsts, seconds = pairs
+    last = index(len(slots) - 1)
     for place in range(len(first)):
-        rows[place] = slots[_pair_slot(pairs, first[place], second[place])]
+        slot = index(_pair_home(len(slots), first[place], second[place]))
+        row = slots[slot]
+        while row != EMPTY and not (firsts[row] == first[place] and seconds[row] == second[place]):
+            slot = (slot + index(1)) & last
+            row = slots[slot]
+        rows[place] = row
 
 
 @compiled
@@ -76,35 +88,47 @@ def leave_pairs(pairs: Pairs, rows: Int64s) -> None:
 
 
 @compiled
-def find_texts(texts: Texts, asked: Bytes, ends: Int64s, rows: Int64s) -> None:
-    """The row of each text into `rows` int64[n]; text n of `asked` ends at `ends[n]`."""
-    slots = texts[0]
-    begin = 0
-    for place in range(len(ends)):
-        rows[place] = slots[_text_slot(texts, asked[begin : ends[place]])]
-        begin = ends[place]
+def find_texts(texts: Texts, asked: Asked, rows: Int64s) -> None:
+    """The row of each text into `rows` int64[n]; EMPTY where it has none."""
+    slots, stored, begins, ends = texts
+    source, asked_begins, asked_ends = asked
+    last = index(len(slots) - 1)
+    for place in range(len(rows)):
+        begin, end = index(asked_begins[place]), index(asked_ends[place])
+        slot = index(_text_home(len(slots), source, begin, end))
+        row = slots[slot]
+        while row != EMPTY:
+            at, other = begin, index(begins[row])
+            if index(ends[row]) - other == end - begin:
+                while at < end and source[at] == stored[other]:
+                    at, other = at + index(1), other + index(1)
+                if at == end:
+                    break
+            slot = (slot + index(1)) & last
+            row = slots[slot]
+        rows[place] = row
 
 
 @compiled
 def enter_texts(
-    texts: Texts, asked: tuple[Bytes, Int64s, Int64s], fresh: Int64s, used: int, rows: Int64s
+    texts: Texts, asked: Asked, fresh: Int64s, used: int, rows: Int64s
 ) -> tuple[int, int]:
-    """As `enter_pairs`, of the texts of `asked` (bytes, begins, ends).
+    """As `enter_pairs`.
 
-    A new one is written behind the `used` bytes. How many rows it took, and bytes used then.
+    A new text is written behind the `used` bytes. How many rows it took, and bytes used then.
     """
     slots, stored, begins, ends = texts
     taken = 0
     for place in range(len(rows)):
-        text = asked[0][asked[1][place] : asked[2][place]]
-        slot = _text_slot(texts, text)
+        begin, end = asked[1][place], asked[2][place]
+        slot = _text_slot(texts, asked[0], begin, end)
         if slots[slot] == EMPTY:
             row = fresh[taken]
             taken += 1
             slots[slot] = row
-            stored[used : used + len(text)] = text
+            stored[used : used + end - begin] = asked[0][begin:end]
             begins[row] = used
-            used += len(text)
+            used += end - begin
             ends[row] = used
         rows[place] = slots[slot]
     return taken, used
@@ -115,7 +139,7 @@ def settle_texts(texts: Texts, rows: Int64s) -> None:
     """As `settle_pairs`."""
     slots, stored, begins, ends = texts
     for row in rows:
-        slots[_text_slot(texts, stored[begins[row] : ends[row]])] = row
+        slots[_text_slot(texts, stored, begins[row], ends[row])] = row
 
 
 @compiled
@@ -124,11 +148,11 @@ def leave_texts(texts: Texts, rows: Int64s) -> None:
     slots, stored, begins, ends = texts
     last = len(slots) - 1
     for row in rows:
-        hole = _text_slot(texts, stored[begins[row] : ends[row]])
+        hole = _text_slot(texts, stored, begins[row], ends[row])
         slot = (hole + 1) & last
         while slots[slot] != EMPTY:
             other = slots[slot]
-            home = _text_home(len(slots), stored[begins[other] : ends[other]])
+            home = _text_home(len(slots), stored, begins[other], ends[other])
             if ((slot - home) & last) >= ((slot - hole) & last):
                 slots[hole] = other
                 hole = slot
@@ -171,26 +195,26 @@ def _pair_slot(pairs: Pairs, first: np.int64, second: np.int64) -> np.int64:
 
 
 @compiled
-def _text_home(size: int, text: Bytes) -> np.int64:
-    mixed = np.uint64(len(text))
-    for byte in text:
-        mixed = (mixed ^ np.uint64(byte)) * FIRST
+def _text_home(size: int, source: Bytes, begin: np.int64, end: np.int64) -> np.int64:
+    mixed = np.uint64(end - begin)
+    for at in range(index(begin), index(end)):
+        mixed = (mixed ^ np.uint64(source[at])) * FIRST
     mixed = (mixed ^ (mixed >> FOLD)) * SECOND
     return np.int64((mixed ^ (mixed >> FOLD)) & np.uint64(size - 1))
 
 
 @compiled
-def _text_slot(texts: Texts, text: Bytes) -> np.int64:
+def _text_slot(texts: Texts, source: Bytes, begin: np.int64, end: np.int64) -> np.int64:
+    """The slot of the text at these places of `source`, or the empty one where it would be."""
     slots, stored, begins, ends = texts
-    slot = _text_home(len(slots), text)
+    slot = _text_home(len(slots), source, begin, end)
     while slots[slot] != EMPTY:
         row = slots[slot]
-        begin = begins[row]
-        if ends[row] - begin == len(text):
-            same = 0
-            while same < len(text) and stored[begin + same] == text[same]:
-                same += 1
-            if same == len(text):
+        if ends[row] - begins[row] == end - begin:
+            at, other = index(begin), index(begins[row])
+            while at < index(end) and source[at] == stored[other]:
+                at, other = at + index(1), other + index(1)
+            if at == index(end):
                 break
         slot = (slot + 1) & (len(slots) - 1)
     return slot

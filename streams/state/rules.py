@@ -11,6 +11,7 @@ from risk.holdings import Rules as InForce
 from risk.profile import Profile
 from schemas.block import Int64s
 from schemas.units import E8, PPM
+from streams.state.name_table import NameTable
 
 INVERSE = frozenset({"INVERSE_PERP", "INVERSE_FUTURE"})
 Record = Mapping[str, Any]
@@ -34,6 +35,9 @@ class Rules:
         self.assets: list[str] = []
         self.number: dict[str, int] = {}
         self.asset_number: dict[str, int] = {}
+        self.instrument_table = NameTable()
+        """The numbers once more, as rows: for names that are no texts yet."""
+        self.asset_table = NameTable()
         self._instrument: dict[str, Record] = {}
         self._asset: dict[str, Record] = {}
         self._params: dict[str, Record] = {}
@@ -45,7 +49,7 @@ class Rules:
     def take_instrument(self, record: Record) -> None:
         name = record["instrument_id"]
         if name not in self.number:
-            self.number[name] = len(self.instruments)
+            self.number[name] = self.instrument_table.row(name)
             self.instruments.append(name)
         for field in ("base", "quote", "settlement_asset"):
             self._name_asset(record[field])
@@ -88,7 +92,7 @@ class Rules:
 
     def _name_asset(self, name: str) -> None:
         if name not in self.asset_number:
-            self.asset_number[name] = len(self.assets)
+            self.asset_number[name] = self.asset_table.row(name)
             self.assets.append(name)
 
     def _rebuild(self) -> None:

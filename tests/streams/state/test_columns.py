@@ -93,7 +93,7 @@ def test_names_that_share_a_slot_are_told_apart_by_their_bytes(
         monkeypatch.setattr(
             f"streams.state.name_table.{name}", getattr(probing, name), raising=False
         )
-    monkeypatch.setattr(probing, "_text_home", lambda size, text: size - 1)
+    monkeypatch.setattr(probing, "_text_home", lambda size, *_: size - 1)
     table = NameTable(amount=np.int64)
     names = ["x", "y", "", "xy", "yx", "z"]
     assert table.rows(names).tolist() == list(range(6))

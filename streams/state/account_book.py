@@ -67,9 +67,9 @@ class AccountBook:
         self.positions = PairTable(
             bucket=np.int32, instrument=np.int32, quantity_e8=np.int64, cost_e8=np.int64, **LINKS
         )
-        self.pools = Chains(self.accounts, "first_bucket", self.buckets, "account")
-        self.owned = Chains(self.buckets, "first_balance", self.balances, "bucket")
-        self.held = Chains(self.buckets, "first_position", self.positions, "bucket")
+        self.pools = Chains(self.accounts, "first_bucket", self.buckets)
+        self.owned = Chains(self.buckets, "first_balance", self.balances)
+        self.held = Chains(self.buckets, "first_position", self.positions)
         self.orders = OpenOrders()
         self.system: dict[str, int] = {}
         """Rows of the system's accounts by name: a few, asked for in every turn."""
@@ -132,7 +132,7 @@ class AccountBook:
 
     def cross_bucket(self, account: int) -> int:
         """The cross bucket of an account, opened where there is none yet."""
-        return int(self.bucket_rows(np.array([account]), np.array([CROSS]))[0])
+        return self.pools.row(account, CROSS)
 
     def post(self, buckets: Int64s, assets: Int64s, amounts_e8: Int64s) -> None:
         """Add amounts to balances; rows may repeat."""

@@ -16,12 +16,12 @@ MANY = 8
 class Chains:
     """Each owner's column `first` holds the row + 1 of the first of its chain."""
 
-    def __init__(self, owners: ColumnTable, first: str, rows: PairTable, owner: str) -> None:
-        """`owner` is the column of the rows that names whose each is."""
+    def __init__(self, owners: ColumnTable, first: str, rows: PairTable) -> None:
+        """The first half of a row's key says whose it is."""
         self._owners = owners
         self._first = first
         self._rows = rows
-        self._owner = owner
+        self._owner, self._other = rows.key
 
     def rows(self, owners: Int64s, others: Int64s) -> Int64s:
         """The rows of these owners by the other half of their keys; opened where new."""
@@ -30,6 +30,13 @@ class Chains:
         if len(self._rows) > before:
             self._link(rows, owners)
         return rows
+
+    def row(self, owner: int, other: int) -> int:
+        """The row of one owner by the other half of its key; opened where new."""
+        at = int(self._owners[self._first][owner])
+        while at and self._rows[self._other][at - 1] != other:
+            at = int(self._rows[NEXT][at - 1])
+        return at - 1 if at else int(self.rows(np.array([owner]), np.array([other]))[0])
 
     def release(self, rows: Int64s) -> None:
         """Free distinct rows."""

@@ -112,7 +112,7 @@ class PairTable(ColumnTable):
 
     def __init__(self, **dtypes: DTypeLike) -> None:
         super().__init__(**dtypes)
-        self._key = list(dtypes)[:2]
+        self.key = list(dtypes)[:2]
 
     def find(self, first: int, second: int) -> int | None:
         row = int(self.found(np.array([first]), np.array([second]))[0])
@@ -145,7 +145,7 @@ class PairTable(ColumnTable):
         settle_pairs(self._pairs(), rows)
 
     def _pairs(self) -> Pairs:
-        first, second = (_signed(self._columns[name]) for name in self._key)
+        first, second = (_signed(self._columns[name]) for name in self.key)
         return self._slots, first, second
 
 
@@ -189,4 +189,4 @@ def _signed(column: NDArray[Any]) -> NDArray[Any]:
 
 def _plain(keys: Int64s) -> Int64s:
     """As the kernels are compiled for."""
-    return np.require(keys, np.int64, "C")
+    return np.ascontiguousarray(keys, np.int64)

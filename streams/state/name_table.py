@@ -50,7 +50,8 @@ class NameTable(ColumnTable):
 
     def unknown(self, names: NameList) -> set[str]:
         """Those that have no row."""
-        return set(texts_of(taken(names, np.flatnonzero(self.found(names) == EMPTY))))
+        missing = np.flatnonzero(self.found(names) == EMPTY)
+        return set(texts_of(taken(names, missing))) if len(missing) else set()
 
     def row(self, name: str) -> int:
         """The row of a name; a zeroed one where it is new."""

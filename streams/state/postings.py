@@ -13,10 +13,11 @@ def post_slices(
 ) -> None:
     """Post amounts (assets int64[n], amounts int64[n]) to `@name:ASSET`, one slice an asset."""
     assets, amounts_e8 = by_asset
-    for asset in np.unique(assets).tolist():
-        bucket = book.system_bucket(f"@{name}:{rules.assets[asset]}", partition)
-        total = int(amounts_e8[assets == asset].sum())
-        book.post(np.array([bucket]), np.array([asset]), np.array([total], np.int64))
+    named, totals_e8 = _totals(assets, amounts_e8)
+    if len(named):
+        names = [f"@{name}:{rules.assets[asset]}" for asset in named.tolist()]
+        buckets = [book.system_bucket(name, partition) for name in names]
+        book.post(np.array(buckets), named, totals_e8)
 
 
 def add_positions(
@@ -63,13 +64,25 @@ def _add(
 def _settle(book: AccountBook, rules: Rules, partition: int, swept: tuple[Int64s, Int64s]) -> None:
     rows, cost_e8 = swept
     instruments = book.positions["instrument"][rows]
-    assets = rules.contracts.settlement[instruments]
-    book.post(book.positions["bucket"][rows], assets, -cost_e8)
-    distinct, place = np.unique(instruments, return_inverse=True)
-    totals = np.zeros(len(distinct), np.int64)
-    np.add.at(totals, place, cost_e8)
-    names = [rules.instruments[instrument] for instrument in distinct.tolist()]
-    buckets = np.array([book.system_bucket(f"@settlement:{name}", partition) for name in names])
-    book.post(buckets, rules.contracts.settlement[distinct], totals)
-    rows = book.position_rows(buckets, distinct)  # may put longer columns in place
-    book.positions["cost_e8"][rows] += totals
+    settlement = rules.contracts.settlement
+    distinct, totals_e8 = _totals(instruments, cost_e8)
+    numbers = distinct.tolist()
+    slices = [
+        book.system_bucket(f"@settlement:{rules.instruments[number]}", partition)
+        for number in numbers
+    ]
+    book.post(
+        np.concatenate([book.positions["bucket"][rows], slices]),
+        settlement[np.concatenate([instruments, distinct])],
+        np.concatenate([-cost_e8, totals_e8]),
+    )
+    held = [book.held.row(*place) for place in zip(slices, numbers, strict=True)]
+    book.positions["cost_e8"][held] += totals_e8
+
+
+def _totals(numbers: Int64s, amounts_e8: Int64s) -> tuple[Int64s, Int64s]:
+    """The distinct numbers, ascending, and the sum of the amounts of each."""
+    totals_e8 = np.zeros(numbers.max(initial=-1) + 1, np.int64)
+    np.add.at(totals_e8, numbers, amounts_e8)
+    distinct = np.flatnonzero(np.bincount(numbers))
+    return distinct, totals_e8[distinct]

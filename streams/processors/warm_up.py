@@ -5,25 +5,32 @@ import numpy as np
 from risk.evaluation import Book, Kind, Market, OpenOrders, evaluate, liquidation_prices
 from risk.holdings import Assets, Balances, Contracts, Positions, StepTable, Terms, Tiers
 from risk.profile import Profile
-from schemas.block import Int64s
+from schemas.block import Block, Int64s
 from schemas.block_columns import gathered
+from schemas.record_codec import encode as encode_record
 from schemas.registry import record_schema
 from schemas.units import E8, PPM
 from streams.processors.encoding import encode
 from streams.state.account_book import CROSS, AccountBook
+from streams.state.apply_fills import apply_fills
+from streams.state.flat_rows import read_flat
+from streams.state.ledger import Ledger
 from streams.state.open_orders import Orders
+from streams.state.rules import Rules
 
 SHARED = 25_000
 """Positions of which the cores share the work."""
+START_US = 1_700_000_000_000_000
 MONTH_US = 30 * 86_400 * 1_000_000
 PERPETUAL, CALL, ANOTHER = 0, 1, 2
 
 
 def warm_up(profile: Profile) -> None:
     """Evaluate small books and large ones: perpetuals of two underlyings, with an open order; a
-    call and portfolios where the profile has rules for them. Open a book and lose it again, and
-    write records, though none."""
+    call and portfolios where the profile has rules for them. Open a book and lose it again, trade
+    an inverse contract, and write records, though none."""
     _come_and_go()
+    _trade()
     encode(gathered((), record_schema("margin_state"), spans=True))
     _evaluate(profile, [PERPETUAL, ANOTHER], Kind.CROSS)
     held = [PERPETUAL, CALL, ANOTHER] if profile.options else [PERPETUAL, ANOTHER]
@@ -42,6 +49,28 @@ def _come_and_go() -> None:
     instruments, signed_e8 = np.full(many, PERPETUAL), np.full(many, E8)
     book.orders.put(Orders(accounts, hashed, buckets, instruments, signed_e8, bids))
     book.drop_partition(0)
+
+
+def _trade() -> None:
+    """One account opens a position and closes it."""
+    ledger, asset = Ledger(Rules(), 1), "USD"
+    contract = {
+        "event_time": START_US, "instrument_id": "X", "kind": "INVERSE_PERP", "status": "ACTIVE",
+        "base": asset, "quote": asset, "settlement_asset": asset, "underlying": None,
+        "multiplier_e8": E8, "tick_e8": 1, "lot_e8": 1, "option_type": None, "strike_e8": None,
+        "expiry": None,
+    }  # fmt: skip
+    ledger.rules.take_instrument(contract)
+    fill = {
+        "event_time": START_US, "account_id": "a", "instrument_id": "X", "price_e8": E8,
+        "quantity_e8": E8, "fee_e8": 1, "fee_asset": asset, "liquidity": "TAKER",
+        "margin_mode": "CROSS", "isolated_margin_e8": 0, "liquidation_id": None,
+    }  # fmt: skip
+    sides = ("BUY", "SELL")
+    values = [encode_record("fill", fill | {"fill_id": side, "side": side}) for side in sides]
+    offsets = np.arange(len(values))
+    block = Block("fills", 0, offsets, [b"a"] * len(values), values, offsets)
+    apply_fills(ledger, block, read_flat(block, "fill").columns)
 
 
 def _evaluate(profile: Profile, held: list[int], kind: Kind) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from schemas.block import Block, Columns, Int64s, picked
+from schemas.block import Block, Columns, Int64s
 from schemas.dead_letter import DeadLetterReason as Reason
 from streams.state.account_book import CROSS
 from streams.state.admission import Bools, fits_running
@@ -60,10 +60,8 @@ class _Booking:
             pools = np.where(self._isolated, instruments, CROSS)
             self._bucket = book.bucket_rows(accounts, pools)
         self._held = np.flatnonzero(~spot)
-        self._position = book.position_rows(
-            picked(self._bucket, self._held), picked(instruments, self._held)
-        )
-        self._deltas = (picked(fills.signed_e8, self._held), picked(fills.value_e8, self._held))
+        self._position = book.position_rows(self._bucket[self._held], instruments[self._held])
+        self._deltas = (fills.signed_e8[self._held], fills.value_e8[self._held])
         trades, ids = (fills.signed_e8, fills.value_e8), data["liquidation_id"]
         self._penalty_e8 = penalties_e8(ledger, self._bucket, instruments, ids, trades)
         self._penalty_e8[spot] = 0

@@ -1,11 +1,14 @@
 """What belongs to whom: the rows of a table that a row of another owns, without a look at all."""
 
 import numpy as np
+from numpy.typing import NDArray
 
+from risk.compiled import compiled
 from risk.margin.buckets import order_of
 from schemas.block import Int64s
 from streams.state.columns import ColumnTable, PairTable
 
+Links = NDArray[np.int32]
 NEXT, PREVIOUS = "next", "previous"
 LINKS = {NEXT: np.int32, PREVIOUS: np.int32}
 """Columns of the rows, row + 1 of each neighbour; 0: none. Released rows hold zeros again."""
@@ -45,25 +48,8 @@ class Chains:
 
     def _link(self, rows: Int64s, owners: Int64s) -> None:
         """Put the rows that are in no chain yet into those of their owners; rows may repeat."""
-        first = self._owners[self._first]
-        new = np.flatnonzero((self._rows[PREVIOUS][rows] == 0) & (first[owners] != rows + 1))
-        if not len(new):
-            return
-        rows, where = np.unique(rows[new], return_index=True)
-        owners = owners[new][where]
-        order = np.argsort(owners, kind="stable")
-        rows, owners = rows[order], owners[order]
-        begins = np.r_[True, owners[1:] != owners[:-1]]
-        ends = np.r_[begins[1:], True]
-        behind = first[owners[ends]]
-        after = np.r_[rows[1:], 0] + 1
-        after[ends] = behind
-        followed = after > 0
-        self._rows[NEXT][rows[followed]] = after[followed]
-        self._rows[PREVIOUS][rows[~begins]] = rows[:-1][~ends[:-1]] + 1
-        linked = behind > 0
-        self._rows[PREVIOUS][behind[linked] - 1] = rows[ends][linked] + 1
-        first[owners[begins]] = rows[begins] + 1
+        links = self._owners[self._first], self._rows[NEXT], self._rows[PREVIOUS]
+        _put_first(rows, np.ascontiguousarray(owners, np.int64), links)
 
     def _unlink(self, rows: Int64s, owners: Int64s) -> None:
         """Take distinct rows out of the chains of their owners."""
@@ -103,3 +89,18 @@ class Chains:
         rows = np.flatnonzero((place >= 0)[owner] & self._rows.live)
         rows = rows[order_of(place[owner[rows]], len(owners))]
         return rows, place[owner[rows]]
+
+
+@compiled
+def _put_first(rows: Int64s, owners: Int64s, links: tuple[Links, Links, Links]) -> None:
+    """Rows that are in no chain before all others of their owner's."""
+    first, after, before = links
+    for place in range(len(rows)):
+        row, owner = rows[place], owners[place]
+        behind = first[owner]
+        if before[row] or behind == row + 1:
+            continue
+        if behind:  # else it stays unwritten
+            after[row] = behind
+            before[behind - 1] = row + 1
+        first[owner] = row + 1

@@ -108,12 +108,12 @@ def _read(
     end = index(0)
     for row in range(len(ends)):
         at, end = end, index(ends[row])
-        sound, bits, there = end - at >= index(len(header)), np.uint8(0), True
+        sound, bits, there = bool(end - at >= index(len(header))), np.uint8(0), True
         for place in range(len(header)):
-            sound = sound and source[at + index(place)] == header[place]
+            sound = sound and bool(source[at + index(place)] == header[place])
         at += index(len(header))
         for step in range(len(kinds)):
-            number, size = 0, 0
+            number, size = np.int64(0), np.int64(0)
             if sound and there:
                 word = words[at]
                 stops = ~word & TOPS
@@ -130,10 +130,10 @@ def _read(
                     at += ONE
                 number = np.int64(word >> ONE) ^ -np.int64(word & ONE)
                 limit = limits[step]
-                sound = ended and at <= end and (limit == UNBOUNDED or 0 <= number < limit)
+                sound = bool(ended and at <= end and (limit == UNBOUNDED or 0 <= number < limit))
                 if kinds[step] == TEXT:
-                    sound = sound and 0 <= number <= np.int64(end - at)
-                    size, number = number if sound else 0, np.int64(at)
+                    sound = sound and bool(0 <= number <= np.int64(end - at))
+                    size, number = number if sound else np.int64(0), np.int64(at)
                     for place in range(at, at + index(size)):
                         bits |= source[place]
                     at += index(size)

@@ -95,7 +95,7 @@ def find_texts(texts: Texts, asked: Asked, rows: Int64s) -> None:
     last = index(len(slots) - 1)
     for place in range(len(rows)):
         begin, end = index(asked_begins[place]), index(asked_ends[place])
-        slot = index(_text_home(len(slots), source, begin, end))
+        slot = index(_text_home(len(slots), source, asked_begins[place], asked_ends[place]))
         row = slots[slot]
         while row != EMPTY:
             at, other = begin, index(begins[row])
@@ -195,7 +195,7 @@ def _pair_slot(pairs: Pairs, first: np.int64, second: np.int64) -> np.int64:
 
 
 @compiled
-def _text_home(size: int, source: Bytes, begin: np.int64, end: np.int64) -> np.int64:
+def _text_home(size: int, source: Bytes, begin: int, end: int) -> np.int64:
     mixed = np.uint64(end - begin)
     for at in range(index(begin), index(end)):
         mixed = (mixed ^ np.uint64(source[at])) * FIRST
@@ -204,7 +204,7 @@ def _text_home(size: int, source: Bytes, begin: np.int64, end: np.int64) -> np.i
 
 
 @compiled
-def _text_slot(texts: Texts, source: Bytes, begin: np.int64, end: np.int64) -> np.int64:
+def _text_slot(texts: Texts, source: Bytes, begin: int, end: int) -> np.int64:
     """The slot of the text at these places of `source`, or the empty one where it would be."""
     slots, stored, begins, ends = texts
     slot = _text_home(len(slots), source, begin, end)

@@ -31,6 +31,8 @@ def test_chains_tell_what_a_look_at_all_rows_tells(
             buckets, instruments = np.array(gone).T
             book.held.release(book.position_rows(buckets, instruments))
             held -= set(gone)
+    for bucket, instrument in held:
+        assert book.held.row(bucket, instrument) == book.positions.find(bucket, instrument)
     asked = np.array(owners[:many], np.int64)
     rows, place = book.held.of(asked)
     told = list(

@@ -145,7 +145,7 @@ def by_mark(book: Book, bucket: Int64s, instrument: Int64s) -> Exposure:
     settlement = contracts.settlement[instrument]
     place = _find(cell, bucket * assets + settlement)
     query = np.flatnonzero(place >= 0)
-    moved = np.bincount(own[own >= 0], _values(book)[own >= 0], len(key))[query]
+    moved = np.bincount(own[own >= 0], position_values(book)[own >= 0], len(key))[query]
     inverse = contracts.inverse[instrument[query]]
     settled = Parts(
         query=query,
@@ -172,7 +172,7 @@ def by_all_marks(book: Book) -> Exposure:
     inverse = contracts.inverse[positions.instrument]
     legs = _legs(book, positions.bucket, book.pricer[asset] >= 0, moving=True)
     cell, net = _cells(book)
-    at, value = _find(cell, positions.bucket * assets + asset), _values(book)
+    at, value = _find(cell, positions.bucket * assets + asset), position_values(book)
     linear, pole = np.zeros(len(cell)), np.zeros(len(cell))
     np.add.at(linear, at[~inverse], value[~inverse])
     np.add.at(pole, at[inverse], value[inverse])
@@ -202,7 +202,7 @@ def _find(key: Int64s, wanted: Int64s) -> Int64s:
     return np.where(key[place] == wanted, place, -1)
 
 
-def _values(book: Book) -> Floats:
+def position_values(book: Book) -> Floats:
     """Signed value of each position [P], valuation currency."""
     inverse = book.rules.contracts.inverse[book.positions.instrument]
     sign = np.sign(book.positions.quantity_e8) * np.where(inverse, -1, 1)
@@ -219,10 +219,10 @@ def _legs(book: Book, query: Int64s, priced: Bools, *, moving: bool) -> Parts:
     linear, pole = (np.where(kind & moving, notional, 0.0) for kind in (~inverse, inverse))
     row = np.arange(len(instrument))
     parts = Parts(query, line, notional, linear, pole, priced, row)
-    return parts.where((query >= 0) & _charged(book))
+    return parts.where((query >= 0) & charged_positions(book))
 
 
-def _charged(book: Book) -> Bools:
+def charged_positions(book: Book) -> Bools:
     """Positions [P] whose margin counts: all, or those of the larger leg of their instrument."""
     positions, count = book.positions, len(book.positions.bucket)
     if not book.rules.larger_leg or not count:

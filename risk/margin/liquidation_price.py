@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 
 from risk.holdings import Bools
 from risk.margin.boundary import Boundaries, Curves, Lines, boundaries, line_values
-from risk.margin.exposures import Book, by_mark
+from risk.margin.exposures import Book
+from risk.margin.mark_curves import mark_boundaries
 from schemas.units import E8, LIMIT_E8, Floats, Int64s
 
 HIGHEST_MARK = LIMIT_E8 / E8
@@ -31,7 +32,7 @@ def liquidation_prices(book: Book, bucket: Int64s, instrument: Int64s) -> Bounda
     """
     instruments = len(book.marks_e8)
     pair, row = np.unique(bucket * instruments + instrument, return_inverse=True)
-    factors = by_mark(book, pair // instruments, pair % instruments).boundaries()
+    factors = mark_boundaries(book, pair // instruments, pair % instruments)
     mark = book.marks_e8[instrument] / E8
     return _in_range(Boundaries(factors.below[row] * mark, factors.above[row] * mark))
 

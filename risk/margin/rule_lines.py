@@ -42,17 +42,13 @@ def sized_lines(tiers: Tiers, instrument: Int64s, size: Floats) -> Lines:
 
 def stacked(above: Lines, below: Lines) -> Lines:
     """The rows of both, padded to one width."""
-    width = max(above.floor.shape[1], below.floor.shape[1])
-
-    def wide(table: Floats, pad: float) -> Floats:
-        return np.pad(table, ((0, 0), (0, width - table.shape[1])), constant_values=pad)
-
-    return Lines(
-        *(
-            np.vstack((wide(upper, pad), wide(lower, pad)))
-            for upper, lower, pad in zip(above, below, (np.inf, 0.0, 0.0), strict=True)
-        )
-    )
+    (first, wide), (more, width) = above.floor.shape, below.floor.shape
+    size = first + more, max(wide, width)
+    both = Lines(np.full(size, np.inf), np.zeros(size), np.zeros(size))
+    for table, upper, lower in zip(both, above, below, strict=True):
+        table[:first, :wide] = upper
+        table[first:, :width] = lower
+    return both
 
 
 def _required(floor: Floats, rate: Floats, deduction: Floats) -> Lines:

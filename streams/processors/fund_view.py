@@ -46,13 +46,8 @@ def fund_views(ledger: Ledger, board: MarkBoard, *, idle: bool) -> list[FundView
 
     All of them where `idle`.
     """
-    book, rules = ledger.book, ledger.rules
-    found = []
-    for number, asset in enumerate(rules.assets):
-        name = INSURANCE + asset
-        row = book.system.get(name)
-        if row is None:
-            continue
+    book, found = ledger.book, list[FundView]()
+    for number, name, row in ledger.funds_here():
         bucket = book.cross_bucket(row)
         owes = ledger.fund_balance_e8(name, number) < 0
         holds = bool(book.buckets["first_position"][bucket])

@@ -158,5 +158,4 @@ class Decider:
 
     def _funds(self) -> list[int]:
         """Rows of the insurance funds, which hold positions too and are published like people."""
-        system = self._ledger.book.system
-        return [row for name, row in system.items() if name.startswith(INSURANCE)]
+        return list(self._ledger.book.system_of.get(INSURANCE.removesuffix(":"), {}).values())

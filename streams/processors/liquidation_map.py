@@ -24,9 +24,9 @@ REPEAT_US = 60_000_000
 """A part that stays as it is comes again after a minute, so that readers may forget older ones."""
 AT_ONCE = 16
 """Parts that a decision tells: its calls and orders wait for them."""
-BUCKETS_AT_ONCE = 4_000
-"""Buckets that a decision looks at for the map: in a larger book each is counted at the marks of
-its own decision."""
+BUCKETS_AT_ONCE, ROWS_AT_ONCE = 4_000, 32_768
+"""Buckets that a decision counts for the map, and rows among which it looks for them: in a larger
+book each is counted at the marks of its own decision."""
 NOTHING = (0,) * len(SHOCKS_PPM)
 
 
@@ -92,13 +92,17 @@ class LiquidationMaps:
         """None: that is enough for a decision. What is told of is as of when it begins."""
         now_us, marks_e8 = self._board.clock_us, self._board.mark_e8.tolist()
         names, sources = self._ledger.rules.instruments, list(self._board.source)
-        mapped, apart = self._buckets(partition)
-        unmapped = np.stack(self._held(apart), axis=1)
         steps: dict[int, Int64s] = {}
-        for first in range(0, len(mapped), BUCKETS_AT_ONCE):
-            if first:
+        unmapped = np.zeros((len(names), 2), np.int64)
+        row, end = 0, self._ledger.book.buckets.capacity
+        while row < end:
+            if row:
                 yield None
-            self._add(steps, mapped[first : first + BUCKETS_AT_ONCE])
+            mapped, apart, row = self._buckets(partition, row)
+            if len(mapped):
+                self._add(steps, mapped)
+            if len(apart):
+                unmapped = np.minimum(unmapped + self._held(apart, len(names)), LIMIT_E8)
         told = self._told.setdefault(partition, {})
         held = steps.keys() | set(np.flatnonzero(unmapped.any(axis=1)).tolist())
         for row in sorted(held | told.keys()):
@@ -136,26 +140,33 @@ class LiquidationMaps:
         for row, more in zip(made.instrument.tolist(), sides, strict=True):
             steps[row] = np.minimum(steps.get(row, 0) + more, LIMIT_E8)
 
-    def _buckets(self, partition: int) -> tuple[Int64s, Int64s]:
-        """Rows of the partition's buckets that may be liquidated: by tiers, and otherwise."""
-        book, rules = self._ledger.book, self._ledger.rules
-        owner = book.buckets["account"]
-        mine = book.buckets.live & (book.accounts["partition"][owner] == partition)
-        rows = np.flatnonzero(mine & ~book.accounts["system"][owner])
-        rows = rows[~self._ledger.exempt(owner[rows])]
-        other = book.accounts["portfolio"][owner] & (book.buckets["instrument"] == CROSS)
-        positions = book.positions
-        options = positions.live & (rules.terms.side[positions["instrument"]] != 0)
-        options &= positions["quantity_e8"] != 0
-        other[positions["bucket"][options]] = True
-        return rows[~other[rows]], rows[other[rows]]
+    def _buckets(self, partition: int, first: int) -> tuple[Int64s, Int64s, int]:
+        """The next rows, from this one on, of the partition's buckets that may be liquidated: by
+        tiers, and otherwise; and where to look on."""
+        book, end = self._ledger.book, first + ROWS_AT_ONCE
+        columns, accounts = book.buckets, book.accounts
+        live = columns.live[first:end]
+        owner = columns["account"][first:end]
+        mine = live & (accounts["partition"][owner] == partition) & ~accounts["system"][owner]
+        rows = first + np.flatnonzero(mine)
+        if len(rows) > BUCKETS_AT_ONCE:
+            rows = rows[:BUCKETS_AT_ONCE]
+            end = int(rows[-1]) + 1
+        owner = columns["account"][rows]
+        other = accounts["portfolio"][owner] & (columns["instrument"][rows] == CROSS)
+        options = self._ledger.rules.terms.side != 0
+        if options.any():
+            held, place = book.held.of(rows)
+            of_options = options[book.positions["instrument"][held]]
+            other[place[of_options & (book.positions["quantity_e8"][held] != 0)]] = True
+        may = ~self._ledger.exempt(owner)
+        return rows[may & ~other], rows[may & other], end
 
-    def _held(self, buckets: Int64s) -> tuple[Int64s, Int64s]:
-        """Notional that these buckets hold long and short of each instrument [I], options not."""
+    def _held(self, buckets: Int64s, size: int) -> Int64s:
+        """Notional that these buckets hold long and short of each instrument [size, 2], options
+        not."""
         rules, board, positions = self._ledger.rules, self._board, self._ledger.book.positions
-        chosen = np.zeros(self._ledger.book.buckets.capacity, np.bool_)
-        chosen[buckets] = True
-        rows = np.flatnonzero(positions.live & chosen[positions["bucket"]])
+        rows, _ = self._ledger.book.held.of(buckets)
         instrument, quantity_e8 = positions["instrument"][rows], positions["quantity_e8"][rows]
         contracts, marks_e8 = rules.contracts, board.mark_e8[instrument]
         value_e8, _ = contract_value(
@@ -167,10 +178,11 @@ class LiquidationMaps:
         price_e8 = rules.asset_prices(board.mark_e8)[contracts.settlement[instrument]]
         notional_e8, _ = multiply_e8(np.abs(value_e8), price_e8)
         plain = rules.terms.side[instrument] == 0
-        return (
-            _sums(plain & (quantity_e8 > 0), instrument, notional_e8, len(board.mark_e8)),
-            _sums(plain & (quantity_e8 < 0), instrument, notional_e8, len(board.mark_e8)),
-        )
+        sides = [
+            _sums(plain & side, instrument, notional_e8, size)
+            for side in (quantity_e8 > 0, quantity_e8 < 0)
+        ]
+        return np.stack(sides, axis=1)
 
 
 def _output(name: str, partition: int, part: Part, now_us: int, source: str) -> Output:

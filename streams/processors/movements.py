@@ -25,15 +25,13 @@ def fund_record(ledger: Ledger, one: FundMovement, partition: int) -> Output:
 def realised(ledger: Ledger, now_us: int) -> list[Output]:
     """What no record told of yet: profit, losses, fees and funding on what the funds hold."""
     outputs = []
-    for number, asset in enumerate(ledger.rules.assets):
-        name = INSURANCE + asset
-        if name not in ledger.book.system:
-            continue
+    for number, name, _ in ledger.funds_here():
         fund = ledger.funds.setdefault(name, Fund())
         balance_e8 = ledger.fund_balance_e8(name, number)
         if balance_e8 != fund.told_e8:
             change_e8 = balance_e8 - (fund.told_e8 or 0)
             cause = f"{name}/realised/{now_us}"
+            asset = ledger.rules.assets[number]
             movement = FundMovement(name, asset, change_e8, balance_e8, "REALISED", cause, now_us)
             outputs.append(fund_record(ledger, movement, ledger.home(name)))
     return outputs

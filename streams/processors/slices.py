@@ -44,11 +44,11 @@ class Slices:
     def _present(self, partitions: list[int]) -> list[tuple[int, int, str]]:
         """Partition, asset's number and kind of every slice that there is, in that order."""
         numbers, found = self._ledger.rules.asset_number, []
-        for name in self._ledger.book.system:
-            kind, _, place = name.partition(":")
-            asset, _, partition = place.rpartition("#")
-            if kind in (LOSSES, PENALTIES) and asset in numbers and partition.isdecimal():
-                found.append((int(partition), numbers[asset], kind))
+        for kind in (LOSSES, PENALTIES):
+            for name in self._ledger.book.system_of.get(kind, ()):
+                asset, _, partition = name.removeprefix(f"{kind}:").rpartition("#")
+                if asset in numbers and partition.isdecimal():
+                    found.append((int(partition), numbers[asset], kind))
         return sorted(one for one in found if one[0] in partitions)
 
     def _share(self, name: str, place: tuple[str, int], owed_e8: int) -> list[Output]:

@@ -7,7 +7,7 @@ partition, named `@fees:USDT#3`, so that every posting stays inside its partitio
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -72,7 +72,10 @@ class AccountBook:
         self.held = Chains(self.buckets, "first_position", self.positions)
         self.orders = OpenOrders()
         self.system: dict[str, int] = {}
-        """Rows of the system's accounts by name: a few, asked for in every turn."""
+        """Rows of the system's accounts by name: asked for in every turn."""
+        self.system_of: dict[str, dict[str, int]] = {}
+        """The same by kind, what stands before the colon: of some kinds there is one an
+        instrument."""
 
     def account_rows(self, ids: NameList, partition: int) -> Int64s:
         """Rows of accounts of one partition, one an id, to be written to; opened where new."""
@@ -88,7 +91,7 @@ class AccountBook:
                 if name[:1] == b"@"
             }
             self.accounts["system"][list(system.values())] = True
-            self.system |= system
+            self._name_system(system)
             if self.portfolios:
                 portfolio = [name.decode() in self.portfolios for name in names]
                 self.accounts["portfolio"][rows] = portfolio
@@ -159,7 +162,9 @@ class AccountBook:
         gone = self.accounts.live & (self.accounts["partition"] == partition)
         self.clear(np.flatnonzero(gone))
         self.accounts.release(np.flatnonzero(gone))
-        self.system = {name: row for name, row in self.system.items() if not gone[row]}
+        left = {name: row for name, row in self.system.items() if not gone[row]}
+        self.system, self.system_of = {}, {}
+        self._name_system(left)
 
     def clear(self, accounts: Int64s) -> None:
         """Forget all that these accounts have, so that they have no bucket any more."""
@@ -170,6 +175,11 @@ class AccountBook:
             table.release(np.flatnonzero(table.live & gone_buckets[table["bucket"]]))
         self.buckets.release(np.flatnonzero(gone_buckets))
         self.accounts["first_bucket"][accounts] = 0
+
+    def _name_system(self, rows: Mapping[str, int]) -> None:
+        self.system |= rows
+        for name, row in rows.items():
+            self.system_of.setdefault(name.partition(":")[0], {})[name] = row
 
     def digest(self, assets: Sequence[str], instruments: Sequence[str]) -> str:
         """A fingerprint of all ledger entries, whatever the order of rows, blocks or workers.

@@ -266,6 +266,15 @@ class Ledger:
         if awaited := self.awaited.get((partition, account_id)):
             awaited.discard(leg_id)
 
+    def funds_here(self) -> list[tuple[int, str, int]]:
+        """Number of its asset, name and row of each insurance fund in the book, in that order."""
+        numbers = self.rules.asset_number
+        held = self.book.system_of.get(INSURANCE.removesuffix(":"), {})
+        named = ((name.removeprefix(INSURANCE), name, row) for name, row in held.items())
+        return sorted(
+            (numbers[asset], name, row) for asset, name, row in named if asset in numbers
+        )
+
     def fund_balance_e8(self, account_id: str, asset: int) -> int:
         """The balance of a system account's cross pool in one asset."""
         book = self.book

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 
 from risk.margin.boundary import Boundaries
+from risk.margin.exposures import by_mark
 from risk.margin.leverage import largest_leverage
 from risk.margin.liquidation_price import (
     liquidation_prices,
@@ -13,6 +14,7 @@ from risk.margin.liquidation_price import (
     position_prices,
     warning_price,
 )
+from risk.margin.mark_curves import mark_boundaries
 from schemas.units import E8, PPM
 from tests.reference import liquidation_price as slow
 from tests.reference.margin import Book, Reading
@@ -191,6 +193,16 @@ def test_the_book_evaluated_again_stands_on_its_margin_there(sample):
             between = round(start * (end / start) ** (power / 20))
             if (at(between) >= 0) != safe:
                 assert abs(at(between)) <= sample.tolerance_e8(at, between, start)
+
+
+@settings(max_examples=60, deadline=None)
+@given(samples())
+def test_compiled_curves_end_where_those_of_whole_columns_do(sample):
+    held, instruments = sample.evaluated(), np.arange(len(sample.pricer))
+    found = mark_boundaries(held, instruments * 0, instruments)
+    expected = by_mark(held, instruments * 0, instruments).boundaries()
+    np.testing.assert_array_equal(found.below, expected.below)
+    np.testing.assert_array_equal(found.above, expected.above)
 
 
 @settings(max_examples=25, deadline=None)

@@ -22,11 +22,12 @@ from streams.state.mark_board import MarkBoard
 
 REPEAT_US = 60_000_000
 """A part that stays as it is comes again after a minute, so that readers may forget older ones."""
-AT_ONCE = 16
-"""Parts that a decision tells: its calls and orders wait for them."""
-BUCKETS_AT_ONCE, ROWS_AT_ONCE = 4_000, 32_768
-"""Buckets that a decision counts for the map, and rows among which it looks for them: in a larger
-book each is counted at the marks of its own decision."""
+AT_ONCE, BUCKETS_AT_ONCE, ROWS_AT_ONCE = 16, 4_000, 32_768
+"""Parts that a decision tells at most, buckets that it counts for them, and rows among which it
+looks for these: its calls and orders wait. In a larger book each bucket is counted at the marks of
+its own decision."""
+PARTS_PER_S, BUCKETS_PER_S = 200, 20_000
+"""The same by the board's clock: a book that is too large for that in its time is given longer."""
 NOTHING = (0,) * len(SHOCKS_PPM)
 
 
@@ -59,6 +60,9 @@ class LiquidationMaps:
         self._ledger = ledger
         self._board = board
         self._every_us = every_ms * US_PER_MS
+        self._last_us = 0
+        """When it was last asked what is due."""
+        self._buckets_at_once = 0
         self._slot: dict[int, int] = {}
         self._telling: dict[int, Iterator[Output | None]] = {}
         """By partition: what is still to be told of it, as of when it began to be."""
@@ -69,6 +73,10 @@ class LiquidationMaps:
         """The parts to publish now of the partitions that are held."""
         if not self._every_us:
             return []
+        elapsed_us, self._last_us = self._board.clock_us - self._last_us, self._board.clock_us
+        parts = min(max(elapsed_us * PARTS_PER_S // 1_000_000, 1), AT_ONCE)
+        room = elapsed_us * BUCKETS_PER_S // 1_000_000
+        self._buckets_at_once = min(max(room, 1), BUCKETS_AT_ONCE)
         for partition in self._slot.keys() - set(held):
             for of in (self._slot, self._told, self._telling):
                 of.pop(partition, None)
@@ -83,7 +91,7 @@ class LiquidationMaps:
             for one in telling:
                 if one is not None:
                     outputs.append(one)
-                if one is None or len(outputs) == AT_ONCE:
+                if one is None or len(outputs) == parts:
                     return outputs
             del self._telling[partition]
         return outputs
@@ -149,8 +157,8 @@ class LiquidationMaps:
         owner = columns["account"][first:end]
         mine = live & (accounts["partition"][owner] == partition) & ~accounts["system"][owner]
         rows = first + np.flatnonzero(mine)
-        if len(rows) > BUCKETS_AT_ONCE:
-            rows = rows[:BUCKETS_AT_ONCE]
+        if len(rows) > self._buckets_at_once:
+            rows = rows[: self._buckets_at_once]
             end = int(rows[-1]) + 1
         owner = columns["account"][rows]
         other = accounts["portfolio"][owner] & (columns["instrument"][rows] == CROSS)

@@ -71,6 +71,8 @@ class AccountBook:
         self.owned = Chains(self.buckets, "first_balance", self.balances)
         self.held = Chains(self.buckets, "first_position", self.positions)
         self.orders = OpenOrders()
+        self.rebuilt = 0
+        """Grows where buckets may change that nobody says were touched."""
         self.system: dict[str, int] = {}
         """Rows of the system's accounts by name: asked for in every turn."""
         self.system_of: dict[str, dict[str, int]] = {}
@@ -101,6 +103,7 @@ class AccountBook:
         """Margin an account's cross pool as a portfolio, or position by position."""
         (self.portfolios.add if portfolio else self.portfolios.discard)(name)
         row = self.accounts.find(name)
+        self.rebuilt += 1
         if row is not None:
             self.accounts["portfolio"][row] = portfolio
             self.buckets["reach"][self.buckets["account"] == row] = 0
@@ -158,7 +161,8 @@ class AccountBook:
         return int(self.accounts["partition"][self.buckets["account"][bucket]])
 
     def drop_partition(self, partition: int) -> None:
-        """Forget the accounts of a partition that is someone else's now."""
+        """Forget the accounts of a partition that is someone else's now, or is read anew."""
+        self.rebuilt += 1
         gone = self.accounts.live & (self.accounts["partition"] == partition)
         self.clear(np.flatnonzero(gone))
         self.accounts.release(np.flatnonzero(gone))

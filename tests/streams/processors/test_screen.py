@@ -32,8 +32,8 @@ def test_outputs_are_those_of_looking_at_every_bucket(
     assert looked_at < all_of_them / 2
 
 
-def _everything(screen: Screen) -> Bools:
-    return np.ones(screen._ledger.book.buckets.capacity, np.bool_)
+def _everything(screen: Screen) -> Int64s:
+    return screen._ledger.book.buckets.live_rows()
 
 
 def _outputs(seed: int) -> tuple[list[Output], int]:

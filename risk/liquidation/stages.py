@@ -153,6 +153,27 @@ class Steps:
     ended: Bools  # the episode ended: HEALTHY again
 
 
+LINES = (
+    (Stage.HEALTHY, Action.CURE),
+    (Stage.HEALTHY, Action.COMPLETE | Action.CURE),
+    (Stage.TAKEN_OVER, Action.CANCEL_ORDERS | Action.TAKE_OVER),
+    (Stage.REDUCING, Action.CANCEL_ORDERS | Action.REDUCE),
+    (Stage.CALLED, Action.CALL),
+    (Stage.WARNED, Action.WARN),
+    (Stage.HEALTHY, Action.CURE),
+    (Stage.WARNED, Action.CURE),
+    (Stage.CALLED, Action.ESCALATE),
+    (Stage.TAKEN_OVER, Action.TAKE_OVER),
+    (Stage.HEALTHY, Action.COMPLETE | Action.CURE),
+    (Stage.TAKEN_OVER, Action.TAKE_OVER),
+    (Stage.REDUCING, Action.REDUCE),
+)
+"""The last two columns of the table, line by line."""
+NO_LINE = len(LINES)
+NEXT_STAGE = np.array([*(stage for stage, _ in LINES), Stage.HEALTHY], np.int8)
+ASKED = np.array([*(action for _, action in LINES), Action.NONE], np.int64)
+
+
 def step(watch: Watch, now_us: int, ladder: Ladder) -> Steps:
     """One decision for every bucket by the table above; pure, integers only."""
     breaches = _breaches(watch, ladder.confirm_ticks)
@@ -203,7 +224,7 @@ def _breaches(watch: Watch, most: int) -> Int64s:
 def _decide(
     watch: Watch, breaches: Int64s, now_us: int, ladder: Ladder
 ) -> tuple[NDArray[np.int8], Int64s]:
-    """The table, line by line: (stages, condition, next stage, actions)."""
+    """The table, line by line: when each applies, and `LINES` of what it says then."""
     equity, margin = watch.equity_e8, watch.maintenance_margin_e8
     live, held, broke = watch.live, margin > 0, equity < 0
     may_act = live & ~watch.exempt
@@ -221,27 +242,22 @@ def _decide(
     last = (watch.step >= ladder.max_steps) | useless
     healthy, warned, called, reducing = (watch.stage == stage for stage in LADDER)
     early = healthy | warned | called
-    lines: list[tuple[Bools, Bools, Stage, Action]] = [
-        (warned | called, ~held, Stage.HEALTHY, Action.CURE),
-        (reducing, ~held, Stage.HEALTHY, Action.COMPLETE | Action.CURE),
-        (
-            early,
-            confirmed & (broke | useless),
-            Stage.TAKEN_OVER,
-            Action.CANCEL_ORDERS | Action.TAKE_OVER,
-        ),
-        (early, confirmed & room, Stage.REDUCING, Action.CANCEL_ORDERS | Action.REDUCE),
-        (healthy | warned, held & below_call, Stage.CALLED, Action.CALL),
-        (healthy, held & below_warning, Stage.WARNED, Action.WARN),
-        (warned | called, live & warning_cured, Stage.HEALTHY, Action.CURE),
-        (called, live & call_cured, Stage.WARNED, Action.CURE),
-        (called, overdue, Stage.CALLED, Action.ESCALATE),
-        (reducing, may_act & broke, Stage.TAKEN_OVER, Action.TAKE_OVER),
-        (reducing, live & finished, Stage.HEALTHY, Action.COMPLETE | Action.CURE),
-        (reducing, next_due & last, Stage.TAKEN_OVER, Action.TAKE_OVER),
-        (reducing, next_due & room, Stage.REDUCING, Action.REDUCE),
+    conditions = [
+        (warned | called) & ~held,
+        reducing & ~held,
+        early & confirmed & (broke | useless),
+        early & confirmed & room,
+        (healthy | warned) & held & below_call,
+        healthy & held & below_warning,
+        (warned | called) & live & warning_cured,
+        called & live & call_cured,
+        called & overdue,
+        reducing & may_act & broke,
+        reducing & live & finished,
+        reducing & next_due & last,
+        reducing & next_due & room,
     ]
-    conditions = [stages & condition for stages, condition, _, _ in lines]
-    stage = np.select(conditions, [np.int8(to) for _, _, to, _ in lines], watch.stage)
-    actions = np.select(conditions, [np.int64(asked) for _, _, _, asked in lines], np.int64(0))
-    return stage, actions
+    line = np.full(len(margin), NO_LINE)
+    for number in reversed(range(len(LINES))):  # the first that applies is written last
+        line[conditions[number]] = number
+    return np.where(line == NO_LINE, watch.stage, NEXT_STAGE[line]), ASKED[line]

@@ -51,7 +51,9 @@ class Screen:
         if np.count_nonzero(columns["reach"][chosen]) > WORTH_ANEW * len(columns):
             self._begin_anew()
             chosen = self._repriced(changed, self._near())
-        rows = np.unique(np.concatenate((chosen, touched, self._ladder)))
+        rows = np.concatenate((chosen, touched, self._ladder))
+        rows.sort()
+        rows = rows[np.flatnonzero(np.diff(rows, prepend=-1))]
         rows = rows[columns.live[rows]]
         people: Int64s = rows[~book.accounts["system"][columns["account"][rows]]]
         return people

@@ -68,18 +68,8 @@ class Chains:
         then by row."""
         if len(owners) > self._owners.capacity // MANY:
             return self._among_all(owners)
-        at, place = self._owners[self._first][owners].astype(np.int64), np.arange(len(owners))
-        found, places = [], []
-        while len(some := np.flatnonzero(at)):
-            at, place = at[some] - 1, place[some]
-            found.append(at)
-            places.append(place)
-            at = self._rows[NEXT][at].astype(np.int64)
-        if not found:
-            return np.empty(0, np.int64), np.empty(0, np.int64)
-        rows, place = np.concatenate(found), np.concatenate(places)
-        order = np.lexsort((rows, place))
-        return rows[order], place[order]
+        owners = np.require(owners, np.int64, "C")
+        return _followed(owners, self._owners[self._first], self._rows[NEXT])
 
     def _among_all(self, owners: Int64s) -> tuple[Int64s, Int64s]:
         """The same, by a look at every row."""
@@ -104,3 +94,23 @@ def _put_first(rows: Int64s, owners: Int64s, links: tuple[Links, Links, Links]) 
             after[row] = behind
             before[behind - 1] = row + 1
         first[owner] = row + 1
+
+
+@compiled
+def _followed(owners: Int64s, first: Links, after: Links) -> tuple[Int64s, Int64s]:
+    """The rows of each owner's chain, ascending, and whose each is by place in `owners`."""
+    count = 0
+    for owner in owners:
+        at = first[owner]
+        while at:
+            count += 1
+            at = after[at - 1]
+    rows, places, end = np.empty(count, np.int64), np.empty(count, np.int64), 0
+    for place in range(len(owners)):
+        begin, at = end, first[owners[place]]
+        while at:
+            rows[end], places[end] = at - 1, place
+            end += 1
+            at = after[at - 1]
+        rows[begin:end].sort()
+    return rows, places

@@ -1,4 +1,4 @@
-"""How far marks may move, each its own way, before a bucket can come to a level of health.
+"""How far marks may move, each its own way, before a bucket can come to another level of health.
 
 What is further away need not be looked at. The bound is on the safe side, never exact: equity and
 margin are taken to change as fast as they can.
@@ -10,6 +10,7 @@ from risk.book import Book, Evaluation, Kind
 from risk.holdings import Bools, Rules, StepTable, Terms
 from schemas.units import E8, PPM, Floats, Int64s
 
+NO_LEVEL = 0
 MOST = 0.25
 """No bucket is said to reach further: the slopes below hold for moves up to it."""
 EQUITY_SLOPE, NOTIONAL_SLOPE = 5 / 3, 8 / 3
@@ -28,33 +29,40 @@ def reach(
     terms: Terms,
     evaluation: Evaluation,
     *,
-    health_ppm: int,
+    above_ppm: Int64s,
+    below_ppm: Int64s | None = None,
 ) -> Floats:
-    """A fraction r of each bucket [N]: while no mark has moved by r of itself, health is above.
+    """A fraction r of each bucket [N]: while no mark has moved by r of itself, health is above one
+    level, and below another where there is one.
 
     Parameters: what was evaluated, and its result; `pricer`, the instrument that prices each asset
-    or below 0 [A]; the health, in ppm of the maintenance margin. 0 where nothing is known: of
-    portfolios, options, and tiers that jump.
+    or below 0 [A]; the healths [N], in ppm of the maintenance margin, `below_ppm` NO_LEVEL where
+    there is none. 0 where nothing is known: of portfolios, options, and tiers that jump.
 
     Let every mark move by at most r. A linear contract's value then changes by at most r of itself
     and an asset by at most r of its value, which counts for no more than 1 + its borrow weight; a
     margin by no more than its highest rate x the change of the notional. The sum of it all over a
-    bucket, times r, is less than what it has above the level.
+    bucket, times r, is less than what it has above the one level, or is short of the other.
     """
     positions, balances, size = book.positions, book.balances, len(book.kind)
     instrument, asset = positions.instrument, balances.asset
     state, of_positions = evaluation.state, evaluation.positions
-    of_notional, of_profit = _slopes(pricer, rules, health_ppm)
+    below_ppm = np.full(size, NO_LEVEL) if below_ppm is None else below_ppm
+    highest_ppm = int(max(above_ppm.max(initial=0), below_ppm.max(initial=0)))
+    of_notional, of_profit = _slopes(pricer, rules, highest_ppm)
     cost = of_notional[instrument] * of_positions.notional_e8
     cost += of_profit[instrument] * np.abs(of_positions.profit_e8)
     of_balances = _asset_slopes(pricer, rules)[asset] * np.abs(balances.amount_e8)
     slope: Floats = np.zeros(size)
     for bucket, weights in ((positions.bucket, cost), (balances.bucket, of_balances)):
         slope = slope + np.bincount(bucket, weights, size)
-    level = state.maintenance_margin_e8 * (health_ppm / PPM) + ROUNDING_E8
-    above_e8 = state.equity_e8 - level
-    result: Floats = np.minimum(above_e8 * SAFETY, slope * MOST).clip(0) / np.maximum(slope, 1)
-    result[(slope == 0) & (above_e8 > 0)] = MOST
+    margin_e8 = state.maintenance_margin_e8
+    above_e8 = state.equity_e8 - margin_e8 * (above_ppm / PPM)
+    short_e8 = margin_e8 * (below_ppm / PPM) - state.equity_e8
+    room_e8 = np.where(below_ppm == NO_LEVEL, above_e8, np.minimum(above_e8, short_e8))
+    room_e8 -= ROUNDING_E8
+    result: Floats = np.minimum(room_e8 * SAFETY, slope * MOST).clip(0) / np.maximum(slope, 1)
+    result[(slope == 0) & (room_e8 > 0)] = MOST
     result[positions.bucket[~_smooth(rules, terms)[instrument]]] = 0
     result[book.kind == Kind.PORTFOLIO] = 0
     return result

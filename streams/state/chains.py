@@ -112,5 +112,6 @@ def _followed(owners: Int64s, first: Links, after: Links) -> tuple[Int64s, Int64
             rows[end], places[end] = at - 1, place
             end += 1
             at = after[at - 1]
-        rows[begin:end].sort()
+        if end - begin > 1:  # a call that most need not
+            rows[begin:end].sort()
     return rows, places

@@ -271,9 +271,7 @@ class Ledger:
         numbers = self.rules.asset_number
         held = self.book.system_of.get(INSURANCE.removesuffix(":"), {})
         named = ((name.removeprefix(INSURANCE), name, row) for name, row in held.items())
-        return sorted(
-            (numbers[asset], name, row) for asset, name, row in named if asset in numbers
-        )
+        return sorted((numbers[asset], name, row) for asset, name, row in named if asset in numbers)
 
     def fund_balance_e8(self, account_id: str, asset: int) -> int:
         """The balance of a system account's cross pool in one asset."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from risk.book import Book, Evaluation, Kind
 from risk.holdings import Terms
 from risk.margin.portfolio import NO_SCENARIO
-from risk.margin.reach import MOST, reach
+from risk.margin.reach import MOST, NO_LEVEL, reach
 from schemas.units import E8, PPM, Floats
 from tests.reference import margin as slow
 from tests.reference.margin import Reading
@@ -19,12 +19,18 @@ from tests.risk.books import book, books, holdings_of, ints, rules_of, run
 HEALTH_PPM = 1_500_000
 
 
-@given(books(), st.randoms(use_true_random=False), st.integers(1_000_000, 3_000_000))
-def test_no_move_within_reach_brings_a_bucket_to_the_level(
-    sample: slow.Book, random: random.Random, health_ppm: int
+@given(
+    books(),
+    st.randoms(use_true_random=False),
+    st.integers(1_000_000, 3_000_000),
+    st.just(NO_LEVEL) | st.integers(3_000_000, 9_000_000),
+)
+def test_no_move_within_reach_brings_a_bucket_to_a_level(
+    sample: slow.Book, random: random.Random, health_ppm: int, below_ppm: int
 ) -> None:
     pricer = [random.choice([-1, 0]) for _ in sample.prices]
-    for bucket, far in enumerate(reaches(sample, pricer, health_ppm).tolist()):
+    found = reaches(sample, pricer, health_ppm, below_ppm=below_ppm)
+    for bucket, far in enumerate(found.tolist()):
         if not far:
             continue
         moved = sample._replace(
@@ -40,6 +46,7 @@ def test_no_move_within_reach_brings_a_bucket_to_the_level(
         )
         equity, _, maintenance, _ = state_of(alone, bucket)
         assert equity * PPM >= maintenance * health_ppm
+        assert below_ppm == NO_LEVEL or equity * PPM <= maintenance * below_ppm
 
 
 @pytest.mark.parametrize(("equity", "fall"), [(500, 125 / 9_625), (2_500, 2_125 / 9_625)])
@@ -51,6 +58,18 @@ def test_the_reach_of_a_long_is_near_the_fall_that_warns_it(equity: int, fall: f
         balances=[(0, 0, (equity + 2_500) * E8)],
     )
     assert 0.9 * fall < reaches(held, [-1])[0] <= fall
+
+
+@pytest.mark.parametrize(("equity", "rise"), [(500, 250 / 9_500), (250, 500 / 9_500)])
+def test_the_reach_of_a_long_is_near_the_rise_that_cures_it(equity: int, rise: float) -> None:
+    """100 contracts at 100: equity + 10,000 f = 3 x 2.5 % x 10,000 (1 + f), where below 2 x."""
+    held = book(
+        tiers=[[(0, 50_000, 25_000)]],
+        positions=[(0, 0, 100 * E8, 12_500 * E8)],
+        balances=[(0, 0, (equity + 2_500) * E8)],
+    )
+    found = reaches(held, [-1], -PPM, below_ppm=3 * PPM)[0]
+    assert 0.8 * rise < found <= rise
 
 
 @pytest.mark.parametrize(
@@ -78,6 +97,7 @@ def reaches(
     pricer: list[int],
     health_ppm: int = HEALTH_PPM,
     *,
+    below_ppm: int = NO_LEVEL,
     kind: Kind = Kind.CROSS,
     side: int = 0,
 ) -> Floats:
@@ -93,7 +113,8 @@ def reaches(
         rules_of(sample),
         terms,
         Evaluation(state, positions, worst),
-        health_ppm=health_ppm,
+        above_ppm=np.full(sample.size, health_ppm),
+        below_ppm=np.full(sample.size, below_ppm),
     )
 
 

@@ -78,7 +78,9 @@ def mark_boundaries(book: Book, bucket: Int64s, instrument: Int64s) -> Boundarie
     into = Into(
         np.zeros(len(bucket) + 1, np.int64),
         np.empty(most, np.int64),
-        *(np.empty(most) for _ in range(3)),
+        np.empty(most),
+        np.empty(most),
+        np.empty(most),
         np.empty(len(bucket)),
     )
     _fill((plain(bucket), plain(instrument)), case, into)

@@ -91,7 +91,8 @@ class Screen:
         columns, rows = self._ledger.book.buckets, self._calls
         waits = (columns["stage"][rows] == Stage.CALLED) & ~columns["escalated"][rows]
         self._calls = rows = rows[waits]
-        return rows[columns["deadline_us"][rows] <= self._board.clock_us]
+        over: Int64s = rows[columns["deadline_us"][rows] <= self._board.clock_us]
+        return over
 
     def _near(self) -> Int64s:
         """Rows of the book, ascending, that the moves until now may have brought to a new stage."""

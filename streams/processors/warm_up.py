@@ -45,6 +45,7 @@ def _come_and_go() -> None:
     accounts = book.account_rows([str(number) for number in range(many)], 0)
     buckets = book.bucket_rows(accounts, np.full(many, CROSS))
     book.position_rows(buckets, np.full(many, PERPETUAL))
+    book.held.of(buckets[:1])
     hashed, bids = np.arange(many, dtype=np.uint64), np.zeros(many, np.bool_)
     instruments, signed_e8 = np.full(many, PERPETUAL), np.full(many, E8)
     book.orders.put(Orders(accounts, hashed, buckets, instruments, signed_e8, bids))

@@ -171,6 +171,8 @@ def _listing(members: dict[str, Field], assets: dict[str, int]) -> Listing:
     volatility_e8, expiry = amount("volatility", 0), members.get("expiry")
     rate = members.get("rate")
     scalar, spot_range = members.get("margin_scalar"), members.get("spot_range")
+    if tier_class := members.get("tier_class"):
+        tier_class.text()  # wrong in itself, whatever profile it is for
     return Listing(
         kind=kind,
         base=members["base"].text(),
@@ -186,7 +188,7 @@ def _listing(members: dict[str, Field], assets: dict[str, int]) -> Listing:
         rate=rate.rate_ppm(least=-1) / PPM if rate else 0.0,
         spot_range=spot_range.rate_ppm() / PPM if spot_range else np.nan,
         tiers=_tiers(members.get("tiers")),
-        tier_class=members.get("tier_class"),
+        tier_class=tier_class,
         scalar_ppm=scalar.rate_ppm(LARGEST_SCALAR) if scalar else PPM,
         open_interest_e8=amount("open_interest", 0, 0),
     )

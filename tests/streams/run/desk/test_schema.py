@@ -80,6 +80,7 @@ def test_what_the_reader_accepts_the_schema_accepts(data: st.DataObject, documen
         (("instruments", 0, "kind"), "SWAP"),
         (("instruments", 1, "mark"), "0"),
         (("instruments", 1, "base"), None),
+        (("instruments", 1, "tier_class"), ""),
         (("instruments", 1, "tiers"), []),
         (("instruments", 1, "tiers", 0, 1), "-0.1"),
         (("instruments", 1, "volatility"), "0.5"),

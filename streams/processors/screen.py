@@ -10,7 +10,7 @@ from streams.processors.margin import LARGEST_VALUE, Bools, Evaluated
 from streams.state.ledger import Ledger
 from streams.state.mark_board import MarkBoard
 
-AHEAD = 0.0005
+AHEAD = 0.003
 """How far marks may move until all rows are gone over, so that moves count from there."""
 ROUNDED = 1 - 1e-6
 """Less than what rounding to 32 bits leaves of a reach."""

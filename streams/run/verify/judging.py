@@ -13,6 +13,8 @@ from streams.run.verify.mirror import Mirror, Record
 from streams.state.guards import Guard, Use, allowed
 
 LEVELS = ("equity_e8", "initial_margin_e8", "maintenance_margin_e8")
+CLOSED = dict.fromkeys(LEVELS, 0)
+"""A bucket that a margin state leaves out: an isolated one in which nothing is left."""
 OF_FUNDS = frozenset({"AUCTION", "DELEVERAGE"})
 """Actions on `liquidations` by which an insurance fund tells what it sheds."""
 LIQUIDATES = frozenset({"CANCEL_ORDERS", "REDUCE", "TAKE_OVER"})
@@ -32,10 +34,7 @@ def judge(mirror: Mirror, told: Record, state: Record, ladder: Ladder) -> Iterat
             yield from of_bucket(told, _levels(view), LEVELS, pool)
         yield from _marks(mirror, told, None)
         return
-    bucket = next((one for one in state["buckets"] if one["bucket"] == pool), None)
-    if bucket is None:
-        yield said(f"bucket {pool}", "there", "not there")
-        return
+    bucket = _bucket(state, pool)
     yield from of_bucket(told, bucket, LEVELS, pool)
     evaluated = mirror.evaluated(account, pool)
     yield from _marks(mirror, told, evaluated)
@@ -51,8 +50,11 @@ def levels_fit(mirror: Mirror, told: Record, state: Record) -> bool:
     if told.get("action") in OF_FUNDS:
         view = mirror.fund(told["account_id"])
         return view is not None and not any(of_bucket(told, _levels(view), LEVELS, pool))
-    mine = [one for one in state["buckets"] if one["bucket"] == pool]
-    return bool(mine) and not any(of_bucket(told, mine[0], LEVELS, pool))
+    return not any(of_bucket(told, _bucket(state, pool), LEVELS, pool))
+
+
+def _bucket(state: Record, pool: str) -> Record:
+    return next((one for one in state["buckets"] if one["bucket"] == pool), CLOSED)
 
 
 def _levels(view: FundView) -> Record:

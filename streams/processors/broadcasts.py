@@ -86,11 +86,7 @@ class Broadcasts:
             "instrument_id", self._ledger.rules.number, DeadLetterReason.UNKNOWN_INSTRUMENT
         )
         marks = data["mark_e8"]
-        admission.require(
-            marks > 0,
-            DeadLetterReason.NON_POSITIVE_PRICE,
-            lambda row: f"mark_e8 {marks[row]} is not positive",
-        )
+        admission.require_positive("mark_e8", DeadLetterReason.NON_POSITIVE_PRICE)
         admission.require(
             price_in_range(marks),
             DeadLetterReason.AMOUNT_OUT_OF_RANGE,

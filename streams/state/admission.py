@@ -81,6 +81,10 @@ class Admission:
                 ),
             )
 
+    def require_positive(self, field: str, reason: DeadLetterReason) -> None:
+        amounts = self.columns.data[field]
+        self.require(amounts > 0, reason, lambda row: f"{field} {amounts[row]} is not positive")
+
     def require_range(self, field: str) -> None:
         amounts = self.columns.data[field]
         self.require(

@@ -26,16 +26,8 @@ def apply_bids(ledger: Ledger, block: Block, columns: Columns) -> Applied:
     ledger.require_partition(admission, block.partition)
     admission.require_time()
     price, quantity = data["price_e8"], data["quantity_e8"]
-    admission.require(
-        price > 0,
-        Reason.NON_POSITIVE_PRICE,
-        lambda row: f"price_e8 {price[row]} is not positive",
-    )
-    admission.require(
-        quantity > 0,
-        Reason.NON_POSITIVE_QUANTITY,
-        lambda row: f"quantity_e8 {quantity[row]} is not positive",
-    )
+    admission.require_positive("price_e8", Reason.NON_POSITIVE_PRICE)
+    admission.require_positive("quantity_e8", Reason.NON_POSITIVE_QUANTITY)
     for field in ("price_e8", "quantity_e8"):
         admission.require_range(field)
     applied = 0

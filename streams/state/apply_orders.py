@@ -81,11 +81,7 @@ def _admit(ledger: Ledger, block: Block, admission: Admission) -> Int64s:
     admission.require(
         gone | ~settled, Reason.SETTLED_INSTRUMENT, lambda row: f"{names[row]} is settled"
     )
-    admission.require(
-        price_e8 > 0,
-        Reason.NON_POSITIVE_PRICE,
-        lambda row: f"price_e8 {price_e8[row]} is not positive",
-    )
+    admission.require_positive("price_e8", Reason.NON_POSITIVE_PRICE)
     admission.require(
         remaining_e8 >= 0,
         Reason.NON_POSITIVE_QUANTITY,

@@ -140,16 +140,8 @@ def _require_tradable(
         Reason.SETTLED_INSTRUMENT,
         lambda row: f"{names[row]} is settled",
     )
-    admission.require(
-        price > 0,
-        Reason.NON_POSITIVE_PRICE,
-        lambda row: f"price_e8 {price[row]} is not positive",
-    )
-    admission.require(
-        quantity > 0,
-        Reason.NON_POSITIVE_QUANTITY,
-        lambda row: f"quantity_e8 {quantity[row]} is not positive",
-    )
+    admission.require_positive("price_e8", Reason.NON_POSITIVE_PRICE)
+    admission.require_positive("quantity_e8", Reason.NON_POSITIVE_QUANTITY)
     for field in AMOUNTS:
         admission.require_range(field)
     admission.require(

@@ -23,8 +23,7 @@ STEPS = 30
 TENSE_STEPS = 45
 DRAIN = 100
 RESTS = 20
-"""Seconds in which nothing happens at the end: until then all that can end must have ended; a
-fund of a calm world may have begun something too."""
+"""Seconds in which nothing happens at the end: until then all that can end must have ended."""
 QUIET = 3
 """As many of them with nothing under way are enough."""
 DEPTH = 2

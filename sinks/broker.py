@@ -8,6 +8,8 @@ from typing import Any
 from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from streams.base.topic_offsets import topic_offsets
+
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 15.0
@@ -36,10 +38,10 @@ def settings_of(
     }
 
 
-def admin_client(settings: Mapping[str, Any]) -> AdminClient:
-    """A client for the functions below, from a consumer's settings."""
+def connection_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a client that only asks needs of a consumer's settings."""
     wanted = ("bootstrap.servers", "log_level", "security.protocol", "sasl.", "ssl.", "enable.ssl")
-    return AdminClient({k: v for k, v in settings.items() if k.startswith(wanted)})
+    return {name: value for name, value in settings.items() if name.startswith(wanted)}
 
 
 def topic_ids(client: AdminClient, names: Sequence[str]) -> dict[str, str]:
@@ -69,21 +71,21 @@ class Held:
     starts: Mapping[int, int]
 
 
-def held_by(client: AdminClient, names: Sequence[str]) -> dict[str, Held]:
-    """What the broker has of those of the topics that are there. Raises KafkaException."""
+def held_by(settings: Mapping[str, Any], names: Sequence[str]) -> dict[str, Held]:
+    """What the broker has of those of the topics that are there, `settings` being a consumer's.
+
+    Raises KafkaException or TimeoutError.
+    """
+    connection = connection_of(settings)
+    client = AdminClient(connection)
     there = client.list_topics(timeout=TIMEOUT_S).topics
     ids = topic_ids(client, [name for name in names if name in there])
-    asked = {
-        TopicPartition(name, number): OffsetSpec.earliest()
-        for name in ids
-        for number in there[name].partitions
+    places = [(name, number) for name in ids for number in there[name].partitions]
+    (starts,) = topic_offsets(connection, places, OffsetSpec.earliest())
+    return {
+        name: Held(one, {number: starts[name, number] for number in there[name].partitions})
+        for name, one in ids.items()
     }
-    starts: dict[str, dict[int, int]] = {name: {} for name in ids}
-    if asked:
-        futures = client.list_offsets(asked, request_timeout=TIMEOUT_S)
-        for partition, future in futures.items():
-            starts[partition.topic][partition.partition] = future.result(TIMEOUT_S).offset
-    return {name: Held(one, starts[name]) for name, one in ids.items()}
 
 
 def end_offsets(

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from schemas.topics import TOPICS
-from sinks.broker import TIMEOUT_S, admin_client, end_offsets, settings_of, topic_ids
+from sinks.broker import TIMEOUT_S, connection_of, end_offsets, settings_of, topic_ids
 from sinks.buffers import Buffers
 from sinks.clickhouse import REFUSED_TABLE, table_name
 from sinks.patience import Patience, waits_s
@@ -103,7 +104,7 @@ class _Sink:
     ) -> None:
         self.rows: dict[str, int] = {}
         self.report: Report | None = None
-        self._patience, self._admin = patience, admin_client(settings)
+        self._patience, self._admin = patience, AdminClient(connection_of(settings))
         self._watermarks, self._buffers = Watermarks(store), Buffers()
         self._writer = Writer(store, self._breathe)
         self._ids: dict[str, str] = {}

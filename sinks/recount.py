@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from numpy.typing import NDArray
 
 from schemas.topics import BY_NAME, TOPICS
-from sinks.broker import TIMEOUT_S, Held, admin_client, held_by
+from sinks.broker import TIMEOUT_S, Held, held_by
 from sinks.store import Store
 from sinks.verifier import BLOCKS_SQL, Finding
 
@@ -51,7 +51,7 @@ def recount(store: Store, settings: Mapping[str, Any]) -> Recount:
     Raises KafkaException where the broker fails or is silent.
     """
     result = Recount()
-    held = held_by(admin_client(settings), [topic.name for topic in TOPICS])
+    held = held_by(settings, [topic.name for topic in TOPICS])
     consumer = Consumer({**settings, "group.id": f"plimsoll-recount-{uuid.uuid4().hex}"})
     try:
         for topic, there in held.items():

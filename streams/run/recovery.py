@@ -9,20 +9,20 @@ from concurrent.futures import ThreadPoolExecutor
 from confluent_kafka import (
     OFFSET_INVALID,
     Consumer,
-    IsolationLevel,
     KafkaError,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import OffsetSpec
 from faust.types import TP
 
+from streams.base.introduction import introduced
+from streams.base.patience import patiently
+from streams.base.topic_offsets import topic_offsets
 from streams.processors.cycle import ACCOUNT_TOPICS
 from streams.processors.shards import Shards
 from streams.state.changelog import ChangelogError
 from streams.state.partition_log import ADVICE, Image
 from streams.transport.changelog_reader import ChangelogReader
-from streams.transport.introduction import introduced
-from streams.transport.patience import patiently
 from streams.transport.transaction import Journal
 
 log = logging.getLogger(__name__)
@@ -194,29 +194,7 @@ class Inputs:
 
     def _asked(self, places: Collection[TP], *specs: OffsetSpec) -> list[dict[TP, int]]:
         """For each of `specs`, the offset of each place."""
-        if not places:
-            return [{} for _ in specs]
-        asked = {place: TopicPartition(*place) for place in places}
-
-        def ask() -> list[dict[TP, int]]:
-            # a client of its own each time: one keeps asking for a leader's epoch that is over
-            admin = introduced(AdminClient(self._connection))
-            told = [
-                admin.list_offsets(
-                    dict.fromkeys(asked.values(), spec),
-                    isolation_level=IsolationLevel.READ_COMMITTED,
-                )
-                for spec in specs
-            ]
-            return [
-                {
-                    tp: max(answers[place].result(timeout=TIMEOUT_S).offset, 0)
-                    for tp, place in asked.items()
-                }
-                for answers in told
-            ]
-
-        return patiently(ask)
+        return topic_offsets(self._connection, places, *specs)
 
     def _read(self, topic: str, partition: int, offset: int) -> bool:
         """Whether a reader can begin at this offset: one broker reports its ends too early."""

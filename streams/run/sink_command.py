@@ -144,7 +144,7 @@ def _inspect(
     bootstrap: str | None, dsn: str, *, mend: bool, group: str, kafka_config: Any, **_: Any
 ) -> None:
     from schemas.topics import TOPICS
-    from sinks.broker import admin_client, held_by, settings_of
+    from sinks.broker import held_by, settings_of
     from sinks.recount import recount
     from sinks.repair import repair
     from sinks.store import Store
@@ -154,9 +154,7 @@ def _inspect(
     with Store(dsn) as store:
         if mend:
             names = [topic.name for topic in TOPICS]
-            for sentence in repair(
-                store, held_by(admin_client(settings), names) if bootstrap else None
-            ):
+            for sentence in repair(store, held_by(settings, names) if bootstrap else None):
                 click.echo(sentence)
         findings = check(store, recent_s=0 if mend else RECENT_S)
         if bootstrap:

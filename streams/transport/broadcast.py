@@ -8,7 +8,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from schemas.block import Block
-from streams.transport.patience import patiently
+from streams.base.patience import patiently
 
 FETCH_RECORDS = 10_000
 CATCH_UP_TIMEOUT_S = 60.0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from streams.transport.introduction import introduced
+from streams.base.introduction import introduced
 
 log = logging.getLogger(__name__)
 FETCH_RECORDS = 50_000

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from streams.transport.introduction import introduced
-from streams.transport.patience import PATIENCE_S, patiently
+from streams.base.introduction import introduced
+from streams.base.patience import PATIENCE_S, patiently
 from streams.transport.publisher import Headers, Publisher, PublishFailedError, producer_settings
 
 log = logging.getLogger(__name__)

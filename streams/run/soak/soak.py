@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import IsolationLevel, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import OffsetSpec
 
+from streams.base.topic_offsets import topic_offsets
 from streams.market.contracts import seeded_catalogue
 from streams.market.load import Load
 from streams.processors.cycle import ACCOUNT_TOPICS
@@ -165,23 +165,18 @@ class Soak:
     def _drain(self, fleet: Fleet) -> int:
         """Wait until every input is applied; what is left after the patience."""
         places = [
-            TopicPartition(topic, number)
-            for topic in ACCOUNT_TOPICS
-            for number in range(self.options.partitions)
+            (topic, number) for topic in ACCOUNT_TOPICS for number in range(self.options.partitions)
         ]
         deadline = time.monotonic() + DRAIN_S
         quiet = 0
         while True:
             fleet.tend()
-            admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
-            answers = admin.list_offsets(
-                dict.fromkeys(places, OffsetSpec.latest()),
-                isolation_level=IsolationLevel.READ_COMMITTED,
-            )
+            connection = {"bootstrap.servers": self.bootstrap, "log_level": "0"}
+            (ends,) = topic_offsets(connection, places, OffsetSpec.latest())
             read = fleet.positions()
-            left: int = sum(
-                max(answer.result(timeout=10).offset - read.get(f"{p.topic}-{p.partition}", 0), 0)
-                for p, answer in answers.items()
+            left = sum(
+                max(end - read.get(f"{topic}-{number}", 0), 0)
+                for (topic, number), end in ends.items()
             )
             # what is applied last may cause transfers, which are inputs again
             quiet = quiet + 1 if not left and fleet.ready(self.options.partitions) else 0

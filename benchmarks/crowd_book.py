@@ -4,7 +4,7 @@ import numpy as np
 
 from benchmarks import fills
 from benchmarks.crowd import HELD, Crowd, listed, opening
-from benchmarks.full_book import PARTITIONS, written
+from benchmarks.full_book import written
 from benchmarks.loader import Loader
 from benchmarks.workload import USDT, account_name
 from schemas.block import Int64s
@@ -15,20 +15,22 @@ from streams.state.ledger import partition_of
 APP = "crowd"
 
 
-def write(bootstrap: str, people: Crowd, *, digest: bool = False) -> str:
+def write(bootstrap: str, people: Crowd, partitions: int, *, digest: bool = False) -> str:
     """List the instruments and write the changelog; the digest of the book, where asked for."""
 
     def fill(cycle: Cycle, numbers: range) -> None:
         names = [account_name(number) for number in numbers]
-        home = np.array([partition_of(name, PARTITIONS) for name in names])
-        for partition in range(PARTITIONS):
+        home = np.array([partition_of(name, partitions) for name in names])
+        for partition in range(partitions):
             hold(cycle, people, np.flatnonzero(home == partition) + numbers.start, partition)
 
     def tell(cycle: Cycle) -> str:
         rules = cycle.ledger.rules
         return cycle.ledger.book.digest(rules.assets, rules.instruments) if digest else ""
 
-    return written(bootstrap, APP, len(people.cash_e8), opening(), fill=fill, tell=tell)
+    return written(
+        bootstrap, APP, len(people.cash_e8), opening(), fill=fill, tell=tell, partitions=partitions
+    )
 
 
 def open_market(bootstrap: str, *topics: str) -> None:

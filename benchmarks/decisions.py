@@ -20,8 +20,7 @@ from benchmarks.crowd import Crowd, crowd, listed
 from benchmarks.decision_loop import DECISIONS
 from benchmarks.desk import Desk
 from benchmarks.ears import Ears
-from benchmarks.full_book import PARTITIONS
-from benchmarks.live_worker import live_worker
+from benchmarks.live_worker import WATCHED_PARTITIONS, live_worker
 from benchmarks.ticker import Ticker
 from streams.run.broker import EmbeddedBroker
 from streams.run.topics import ensure_topics
@@ -125,7 +124,7 @@ def measure(
     broker = EmbeddedBroker() if embedded or why_not() else ApacheKafka()
     given = {"seed": seed, "accounts": accounts, "breaking": breaking}
     with broker as running, tempfile.TemporaryDirectory() as folder:
-        ensure_topics(running.bootstrap, PARTITIONS)
+        ensure_topics(running.bootstrap, WATCHED_PARTITIONS)
         start = {OURS: _worker, LOOP: _loop}[who]
         with start(running.bootstrap, people, given, Path(folder)) as probe:
             done = tuple(probe.go(steps, breaking, say))
@@ -212,8 +211,8 @@ class Probe:
 @contextmanager
 def _worker(bootstrap: str, people: Crowd, given: dict[str, Any], folder: Path) -> Iterator[Probe]:
     """A worker that has read the crowd back from its changelog, and an exchange that fills."""
-    crowd_book.write(bootstrap, people)
-    with live_worker(bootstrap, PARTITIONS, folder, "--app", crowd_book.APP) as worker:
+    crowd_book.write(bootstrap, people, WATCHED_PARTITIONS)
+    with live_worker(bootstrap, WATCHED_PARTITIONS, folder, "--app", crowd_book.APP) as worker:
         worker.await_ready()
         desk = Desk(bootstrap)
         topics = ("margin-calls", "liquidations")

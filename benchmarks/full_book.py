@@ -57,17 +57,18 @@ def written(
     *,
     fill: Fill,
     tell: Callable[[Cycle], Told],
+    partitions: int = PARTITIONS,
 ) -> Told:
     """Fill a book and make it durable turn by turn, as a worker does; what `tell` says of it."""
-    ensure_topics(bootstrap, PARTITIONS, app=app)
+    ensure_topics(bootstrap, partitions, app=app)
     loader = Loader(bootstrap)
     loader.send(listing)
     loader.flush()
-    cycle = listed_cycle(bootstrap, app)
-    with ThreadPoolExecutor(PARTITIONS) as commits:
+    cycle = listed_cycle(bootstrap, app, partitions)
+    with ThreadPoolExecutor(partitions) as commits:
         shards = Shards(cycle, changelog_topic(app), commits.submit)
         open_journal = journals(bootstrap, app)
-        for partition in range(PARTITIONS):
+        for partition in range(partitions):
             journal = open_journal(partition)
             journal.open()
             shards.take_over(partition, journal, {})
@@ -76,14 +77,14 @@ def written(
             shards.turn((), (), decide=False)
         shards.settle()
         told = tell(cycle)
-        for partition in range(PARTITIONS):
+        for partition in range(partitions):
             shards.release(partition)
     return told
 
 
-def listed_cycle(bootstrap: str, app: str) -> Cycle:
+def listed_cycle(bootstrap: str, app: str, partitions: int = PARTITIONS) -> Cycle:
     """A cycle without accounts that knows what is listed on the broadcast topics."""
-    cycle, reader = Cycle(PARTITIONS, app=app), BroadcastReader(bootstrap, BROADCAST)
+    cycle, reader = Cycle(partitions, app=app), BroadcastReader(bootstrap, BROADCAST)
     for block in sorted(reader.read_to_end(), key=lambda block: BROADCAST.index(block.topic)):
         cycle.take_broadcast(block)
     reader.close()

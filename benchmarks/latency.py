@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.contender import ContenderFailedError
 from benchmarks.desk import Desk
 from benchmarks.ears import ORDERS, Ears
-from benchmarks.live_worker import live_worker
+from benchmarks.live_worker import WATCHED_PARTITIONS, live_worker
 from benchmarks.loader import Loader
 from benchmarks.reference import ReferenceBook
 from benchmarks.ticker import Ticker
@@ -23,7 +23,6 @@ from streams.market.events import Cashier, Event
 from streams.run.broker import EmbeddedBroker
 from streams.run.topics import ensure_topics
 
-PARTITIONS = 8
 LEAST, MOST = 3, 12
 """Positions an account."""
 END_DROP = 0.02
@@ -77,9 +76,9 @@ def measure(
     """
     say(f"latency: {accounts:,} accounts, {share:.0%} break in {shape.fall_s:g} s")
     with EmbeddedBroker() as broker, tempfile.TemporaryDirectory() as folder:
-        ensure_topics(broker.bootstrap, PARTITIONS)
+        ensure_topics(broker.bootstrap, WATCHED_PARTITIONS)
         breaks, counts, positions = _produce(broker.bootstrap, seed, accounts, share)
-        with live_worker(broker.bootstrap, PARTITIONS, Path(folder)) as worker:
+        with live_worker(broker.bootstrap, WATCHED_PARTITIONS, Path(folder)) as worker:
             worker.await_fills(counts)
             desk = Desk(broker.bootstrap)
             ticker = Ticker(broker.bootstrap, depth_usd=shape.depth_usd)

@@ -53,7 +53,7 @@ def _measured(seed: int, accounts: int, tick_s: float, say: Say) -> Holding:
     say(f"memory: writing the changelog of {accounts:,} accounts with {HELD} positions each")
     people = crowd(seed, accounts, breaking=0)
     with EmbeddedBroker() as broker, tempfile.TemporaryDirectory() as folder:
-        digest = crowd_book.write(broker.bootstrap, people, digest=True)
+        digest = crowd_book.write(broker.bootstrap, people, PARTITIONS, digest=True)
         began_s = time.monotonic()
         app = ("--app", crowd_book.APP)
         with live_worker(broker.bootstrap, PARTITIONS, Path(folder), *app) as worker:

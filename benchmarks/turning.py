@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmarks import crowd_book
 from benchmarks.crowd import crowd, listed, opening
+from benchmarks.full_book import PARTITIONS
 from benchmarks.workload import OPENED_US, mark
 from schemas.block import Block
 from schemas.record_codec import encode
@@ -37,13 +38,13 @@ class Turns:
 
 def measure(seed: int, accounts: int) -> Turns:
     """A cycle alone, without a broker, that holds the crowd; nobody in it is near the edge."""
-    cycle = Cycle(crowd_book.PARTITIONS)
+    cycle = Cycle(PARTITIONS)
     warm_up(cycle.ledger.profile)
     for place, event in enumerate(opening()):
         cycle.take_broadcast(_block([event], place))
     people = crowd(seed, accounts, breaking=0)
-    for partition in range(crowd_book.PARTITIONS):
-        numbers = np.arange(partition, accounts, crowd_book.PARTITIONS)
+    for partition in range(PARTITIONS):
+        numbers = np.arange(partition, accounts, PARTITIONS)
         crowd_book.hold(cycle, people, numbers, partition)
     feed = _Feed(cycle)
     for _ in range(2):

@@ -206,9 +206,8 @@ class Cycle:
 
     def touched(self) -> set[int]:
         """Partitions in which an account differs from what the changelog has of it."""
-        accounts = self.ledger.book.accounts
-        dirty = accounts.live & accounts["dirty"]
-        return set(np.unique(accounts["partition"][dirty]).tolist())
+        book = self.ledger.book
+        return set(book.accounts["partition"][book.touched.rows()].tolist())
 
     def ends(self, partition: int) -> dict[str, int]:
         """By account topic: the offset behind what is applied."""

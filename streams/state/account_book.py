@@ -16,6 +16,7 @@ from streams.state.chains import LINKS, Chains
 from streams.state.columns import PairTable
 from streams.state.name_table import NameList, NameTable
 from streams.state.open_orders import OpenOrders
+from streams.state.touched import Touched
 
 WITH_IDS = ("collateral", "transfers", "fills")
 """Topics whose records have an id, by which one that comes again is known."""
@@ -45,6 +46,7 @@ class AccountBook:
             first_bucket=np.int32,
             **dict.fromkeys(OFFSETS, np.int64),
         )
+        self.touched = Touched(self.accounts)
         self.buckets = PairTable(
             account=np.int32,
             instrument=np.int32,
@@ -83,7 +85,7 @@ class AccountBook:
         """Rows of accounts of one partition, one an id, to be written to; opened where new."""
         before = len(self.accounts)
         rows = self.accounts.rows(ids)
-        self.accounts["dirty"][rows] = True
+        self.touched.add(rows)
         if len(self.accounts) > before:
             names = self.accounts.encoded(rows)
             self.accounts["partition"][rows] = partition
@@ -133,7 +135,7 @@ class AccountBook:
         account = self.system.get(name)
         if account is None:
             account = int(self.account_rows([name], partition)[0])
-        self.accounts["dirty"][account] = True
+        self.touched.add(np.array([account]))
         return self.cross_bucket(account)
 
     def cross_bucket(self, account: int) -> int:
@@ -148,7 +150,7 @@ class AccountBook:
 
     def touch(self, buckets: Int64s) -> None:
         """The accounts of these buckets differ from what the changelog has of them."""
-        self.accounts["dirty"][self.buckets["account"][buckets]] = True
+        self.touched.add(self.buckets["account"][buckets].astype(np.int64))
 
     def applied(self, topic: str, accounts: Int64s, offsets: Int64s) -> None:
         """Records of `topic` at these offsets are applied to these accounts; rows may repeat."""

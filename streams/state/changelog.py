@@ -128,7 +128,7 @@ def unpack(
     columns.put("quarantined", accounts, (words[starts] >> 8) & QUARANTINED)
     columns.put("quarantined_at_us", accounts, words[starts + 5])
     columns["seal"][accounts] = words[starts + 1].view(np.uint64)
-    columns["dirty"][accounts] = False
+    book.touched.clear(accounts)
     bucket_owner, bucket_words = taken(words, starts + HEAD, counts[0], BUCKET)
     at = starts + HEAD + BUCKET * counts[0]
     balance_owner, balance_words = taken(words, at, counts[1], BALANCE)

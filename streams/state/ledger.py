@@ -192,7 +192,7 @@ class Ledger:
         accounts = self.book.accounts
         if cleared_us >= accounts["quarantined_at_us"][row] and accounts["quarantined"][row]:
             accounts["quarantined"][row] = False
-            accounts["dirty"][row] = True
+            self.book.touched.add(np.array([row]))
 
     def exempt(self, accounts: Int64s) -> NDArray[np.bool_]:
         """bool[n]: accounts (rows) that are watched and called but not liquidated."""

@@ -76,14 +76,14 @@ class PartitionLog:
         `ends` must name every partition in which an account was touched.
         """
         book = self._ledger.book
-        accounts = np.flatnonzero(book.accounts.live & book.accounts["dirty"])
+        accounts = book.touched.rows()
         partitions = book.accounts["partition"][accounts]
         order = np.argsort(partitions, kind="stable")
         accounts, partitions = accounts[order], partitions[order]
         before = book.accounts["seal"][accounts]
         sealed = pack(book, accounts, self._names)
         book.accounts["seal"][accounts] = sealed.seals
-        book.accounts["dirty"][accounts] = False
+        book.touched.clear(accounts)
         pairs = list(zip(sealed.keys, sealed.values, strict=True))
         found: dict[int, list[Pair]] = {}
         for partition, to in ends.items():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from risk.compiled import compiled
 from schemas.block import Columns, Int64s, Items
 from schemas.registry import Field, record_schema
-from schemas.spans import Bytes, Spans
+from schemas.spans import Spans
 from schemas.wire import frame
 
 Octets = NDArray[np.uint8]
@@ -21,9 +21,6 @@ STEPS = {
     "long": LONG, "enum": LONG, "boolean": BOOLEAN, "double": DOUBLE, "string": TEXT, "bytes": TEXT,
     "array": ITEMS,
 }  # fmt: skip
-CELLS = np.array([2, 1, 1, 1, 1, 2, 3])
-"""How many cells a row has for each: a number; of bytes where they begin and how many they are;
-of items how many they are, before that."""
 WIDEST = 11
 """Bytes of a step at most, beside those that it copies."""
 
@@ -33,124 +30,153 @@ def encode(columns: Columns) -> list[bytes]:
 
     `columns` are as `Columns` says; texts may be `Spans`.
     """
-    schema, n = record_schema(columns.record), len(columns)
-    head = frame(schema.schema_id, b"")
-    rows = _Rows(n)
-    rows.copy(HEAD, np.frombuffer(head, np.uint8), np.zeros(n, np.int64), np.full(n, len(head)))
-    _add_fields(rows, schema.fields, columns)
-    octets, bounds = rows.written()
+    schema = record_schema(columns.record)
+    plan = _Plan(frame(schema.schema_id, b""), len(columns))
+    plan.add(schema.fields, columns, len(columns))
+    octets, bounds = plan.written()
     raw, ends = octets.tobytes(), bounds.tolist()
     return [raw[start:end] for start, end in pairwise(ends)]
 
 
-class _Rows:
-    """What is to be written of n rows, step by step."""
+class _Plan:
+    """What is to be written of n rows, step by step, and of the items that they have.
 
-    def __init__(self, n: int) -> None:
+    A step has a kind and three numbers: where its cells begin, a cell a row; how many rows, or
+    items, there are; of texts where their bytes begin, of items how many steps each takes.
+    """
+
+    def __init__(self, head: bytes, n: int) -> None:
         self._n = n
-        self._steps: list[int] = []
-        self._cells: list[NDArray[Any]] = []
-        self._sources = [np.empty(0, np.uint8)]
-        self._begin = 0
-        self._copied = 0
+        self._steps = [(HEAD, 0, n, len(head))]
+        self._cells: list[NDArray[Any]] = [np.empty(0, np.int64)]
+        self._sources = [np.frombuffer(head, np.uint8)]
+        self._cell, self._byte = 0, len(head)
 
-    def put(self, step: int, *cells: NDArray[Any]) -> None:
-        self._steps.append(step)
-        self._cells += cells
-
-    def copy(self, step: int, source: Octets, start: Int64s, sizes: Int64s, *cells: Int64s) -> None:
-        """A step that copies bytes of `source`."""
-        self.put(step, *cells, start + self._begin, sizes)
-        self._sources.append(source)
-        self._begin += len(source)
-        self._copied += int(sizes.sum())
+    def add(self, fields: Sequence[Field], columns: Columns | Items, n: int) -> None:
+        """The fields of n rows, or items."""
+        for field in fields:
+            if field.nullable:
+                self._put(UNION, n, 0, columns.nulls[field.name])
+            step, column = STEPS[field.kind], columns.data[field.name]
+            if step == TEXT:
+                source, start, sizes = _texts(column)
+                self._put(TEXT, n, self._byte, start, sizes)
+                self._sources.append(source)
+                self._byte += len(source)
+            elif step == ITEMS:
+                self._add_items(field.items, column, n)
+            elif step == DOUBLE:
+                bits = np.ascontiguousarray(column, np.float64).view(np.int64)
+                self._put(DOUBLE, n, 0, bits)
+            else:
+                self._put(step, n, 0, column)
 
     def written(self) -> tuple[Octets, Int64s]:
         """The bytes of all rows, and n + 1 bounds of the rows in them."""
-        cells = np.empty((len(self._cells), self._n), np.int64)
-        for place, cell in enumerate(self._cells):
-            cells[place] = cell
-        octets = np.empty(self._n * len(self._steps) * WIDEST + self._copied, np.uint8)
-        bounds = np.zeros(self._n + 1, np.int64)
-        steps = np.array(self._steps, np.int64)
-        write_rows(steps, cells, np.concatenate(self._sources), octets, bounds)
-        return octets[: bounds[-1]], bounds
+        cells = np.concatenate(self._cells, dtype=np.int64)
+        return write_rows(np.array(self._steps), cells, np.concatenate(self._sources), self._n)
+
+    def _add_items(self, fields: Sequence[Field], items: Items, n: int) -> None:
+        place = len(self._steps)
+        self._put(ITEMS, n, 0, items.lengths)
+        self.add(fields, items, int(items.lengths.sum()))
+        self._steps[place] = (*self._steps[place][:3], len(self._steps) - place - 1)
+
+    def _put(self, step: int, n: int, more: int, *cells: NDArray[Any]) -> None:
+        self._steps.append((step, self._cell, n, more))
+        self._cells += cells
+        self._cell += n * len(cells)
 
 
-def _add_fields(rows: _Rows, fields: Sequence[Field], columns: Columns | Items) -> None:
-    for field in fields:
-        if field.nullable:
-            rows.put(UNION, ~columns.nulls[field.name])
-        step, column = STEPS[field.kind], columns.data[field.name]
-        if step == TEXT:
-            texts = column if isinstance(column, Spans) else _spans(column)
-            rows.copy(TEXT, texts.source.array, texts.start, texts.sizes)
-        elif step == ITEMS:
-            _add_items(rows, field.items, column)
-        elif step == DOUBLE:
-            rows.put(DOUBLE, np.ascontiguousarray(column, np.float64).view(np.int64))
-        else:
-            rows.put(step, column)
-
-
-def _add_items(rows: _Rows, fields: Sequence[Field], items: Items) -> None:
-    last = np.cumsum(items.lengths)
-    of_items = _Rows(int(items.lengths.sum()))
-    _add_fields(of_items, fields, items)
-    octets, bounds = of_items.written()
-    start = bounds[last - items.lengths]
-    rows.copy(ITEMS, octets, start, bounds[last] - start, items.lengths)
-
-
-def _spans(column: list[Any]) -> Spans:
-    """Of texts or byte strings, or None."""
+def _texts(column: Spans | list[Any]) -> tuple[Octets, Int64s, Int64s]:
+    """The bytes of texts or byte strings, or None; where each begins, and its size."""
+    if isinstance(column, Spans):
+        return column.source.array, column.start, column.sizes
     if column and all(isinstance(one, str) for one in column):
         text = "".join(column)
         if text.isascii():  # a letter is a byte
-            sizes = np.fromiter(map(len, column), np.int64, len(column))
-            return Spans(Bytes([text.encode()]), np.cumsum(sizes) - sizes, sizes)
-    return Spans.of([one.encode() if isinstance(one, str) else one or b"" for one in column])
+            return _placed(text.encode(), column)
+    values = [one.encode() if isinstance(one, str) else one or b"" for one in column]
+    return _placed(b"".join(values), values)
+
+
+def _placed(joined: bytes, texts: Sequence[str] | Sequence[bytes]) -> tuple[Octets, Int64s, Int64s]:
+    sizes = np.fromiter(map(len, texts), np.int64, len(texts))
+    return np.frombuffer(joined, np.uint8), np.cumsum(sizes) - sizes, sizes
 
 
 @compiled
-def write_rows(
-    steps: Int64s, cells: Int64s, source: Octets, octets: Octets, bounds: Int64s
-) -> None:
-    """The rows of `cells` [C, n] one after the other into `octets`, and where each ends."""
+def write_rows(steps: Int64s, cells: Int64s, source: Octets, n: int) -> tuple[Octets, Int64s]:
+    """The rows one after the other, and n + 1 bounds of them; `steps` [S, 4] as of `_Plan`.
+
+    An item's steps follow the step of its array; items have none of their own.
+    """
+    octets, bounds = np.empty(_room(steps, cells), np.uint8), np.zeros(n + 1, np.int64)
+    items = np.zeros(len(steps), np.int64)  # of each array how many were written
     at = 0
-    for row in range(cells.shape[1]):
-        cell, there = 0, True
-        for step in steps:
-            first = cell
-            cell += CELLS[step]
+    for row in range(n):
+        place, step, there = row, 0, True
+        array, last = -1, 0  # whose items are being written, and behind which it ends
+        while step < len(steps):
+            kind, cell, count, more = steps[step]
+            number = cells[cell + place] if kind != HEAD else 0
             if not there:
                 there = True
-                continue
-            number = cells[first, row]
-            if step == UNION:
-                there = number != 0
-                octets[at] = 2 * number
+                if kind == ITEMS:
+                    items[step] += number
+                    step += more
+            elif kind == UNION:
+                there = number == 0
+                octets[at] = 2 if there else 0
                 at += 1
-            elif step == LONG:
+            elif kind == LONG:
                 at = _write_number(octets, at, (number << 1) ^ (number >> 63))
-            elif step == BOOLEAN:
+            elif kind == BOOLEAN:
                 octets[at] = number
                 at += 1
-            elif step == DOUBLE:
+            elif kind == DOUBLE:
                 for byte in range(8):
                     octets[at + byte] = (number >> (8 * byte)) & 0xFF
                 at += 8
-            elif step == ITEMS:
-                if number:
-                    at = _write_number(octets, at, number << 1)
-                    at = _copy(source, cells[first + 1, row], cells[first + 2, row], octets, at)
+            elif kind == HEAD:
+                at = _copy(source, 0, more, octets, at)
+            elif kind == TEXT:
+                size = cells[cell + count + place]
+                at = _write_number(octets, at, size << 1)
+                at = _copy(source, more + number, size, octets, at)
+            elif number:
+                at = _write_number(octets, at, number << 1)
+                array, place = step, items[step]
+                last = place + number
+                items[step] = last
+            else:
                 octets[at] = 0
                 at += 1
-            else:
-                if step == TEXT:
-                    at = _write_number(octets, at, cells[first + 1, row] << 1)
-                at = _copy(source, number, cells[first + 1, row], octets, at)
+                step += more
+            step += 1
+            if array >= 0 and step == array + 1 + steps[array, 3]:
+                place += 1
+                if place < last:
+                    step = array + 1
+                else:
+                    octets[at] = 0
+                    at += 1
+                    array, place = -1, row
         bounds[row + 1] = at
+    return octets[:at], bounds
+
+
+@compiled
+def _room(steps: Int64s, cells: Int64s) -> int:
+    """So many bytes are enough for all rows."""
+    room = 0
+    for kind, cell, count, more in steps:
+        room += count * WIDEST
+        if kind == HEAD:
+            room += count * more
+        elif kind == TEXT:
+            room += cells[cell + count : cell + 2 * count].sum()
+    return room
 
 
 @compiled

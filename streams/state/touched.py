@@ -33,7 +33,8 @@ class Touched:
         """Those that differ, ascending."""
         if not self._noted:
             return np.empty(0, np.int64)
-        noted = np.unique(np.concatenate(self._noted))
-        noted = noted[self._table["dirty"][noted] & self._table.live[noted]]
-        self._noted = [noted] if len(noted) else []
-        return noted
+        noted = np.sort(np.concatenate(self._noted))
+        counts = self._table["dirty"][noted] & self._table.live[noted]
+        counts[1:] &= noted[1:] != noted[:-1]
+        self._noted = [noted[counts]]
+        return self._noted[0]

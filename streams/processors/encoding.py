@@ -15,8 +15,8 @@ from schemas.wire import frame
 
 Octets = NDArray[np.uint8]
 
-HEAD, UNION, LONG, BOOLEAN, DOUBLE, TEXT, ITEMS = range(7)
-"""What is written next: the frame; whether a nullable value is there; a value of its kind."""
+UNION, LONG, BOOLEAN, DOUBLE, TEXT, ITEMS = range(6)
+"""What is written next: whether a nullable value is there; a value of its kind."""
 STEPS = {
     "long": LONG, "enum": LONG, "boolean": BOOLEAN, "double": DOUBLE, "string": TEXT, "bytes": TEXT,
     "array": ITEMS,
@@ -46,9 +46,9 @@ class _Plan:
     """
 
     def __init__(self, head: bytes, n: int) -> None:
-        self._n = n
-        self._steps = [(HEAD, 0, n, len(head))]
-        self._cells: list[NDArray[Any]] = [np.empty(0, np.int64)]
+        self._head, self._n = len(head), n
+        self._steps: list[tuple[int, int, int, int]] = []
+        self._cells: list[NDArray[Any]] = []
         self._sources = [np.frombuffer(head, np.uint8)]
         self._cell, self._byte = 0, len(head)
 
@@ -73,8 +73,8 @@ class _Plan:
 
     def written(self) -> tuple[Octets, Int64s]:
         """The bytes of all rows, and n + 1 bounds of the rows in them."""
-        cells = np.concatenate(self._cells, dtype=np.int64)
-        return write_rows(np.array(self._steps), cells, np.concatenate(self._sources), self._n)
+        cells, sources = np.concatenate(self._cells, dtype=np.int64), np.concatenate(self._sources)
+        return write_rows(np.array(self._steps), cells, sources, self._head, self._n)
 
     def _add_items(self, fields: Sequence[Field], items: Items, n: int) -> None:
         place = len(self._steps)
@@ -106,20 +106,25 @@ def _placed(joined: bytes, texts: Sequence[str] | Sequence[bytes]) -> tuple[Octe
 
 
 @compiled
-def write_rows(steps: Int64s, cells: Int64s, source: Octets, n: int) -> tuple[Octets, Int64s]:
+def write_rows(
+    steps: Int64s, cells: Int64s, source: Octets, head: int, n: int
+) -> tuple[Octets, Int64s]:
     """The rows one after the other, and n + 1 bounds of them; `steps` [S, 4] as of `_Plan`.
 
-    An item's steps follow the step of its array; items have none of their own.
+    Each begins with the first `head` bytes of `source`. An item's steps follow the step of its
+    array; items have no arrays.
     """
-    octets, bounds = np.empty(_room(steps, cells), np.uint8), np.zeros(n + 1, np.int64)
+    room = n * head + _room(steps, cells)
+    octets, bounds = np.empty(room, np.uint8), np.zeros(n + 1, np.int64)
     items = np.zeros(len(steps), np.int64)  # of each array how many were written
     at = 0
     for row in range(n):
+        at = _copy(source, 0, head, octets, at)
         place, step, there = row, 0, True
         array, last = -1, 0  # whose items are being written, and behind which it ends
         while step < len(steps):
             kind, cell, count, more = steps[step]
-            number = cells[cell + place] if kind != HEAD else 0
+            number = cells[cell + place]
             if not there:
                 there = True
                 if kind == ITEMS:
@@ -129,21 +134,12 @@ def write_rows(steps: Int64s, cells: Int64s, source: Octets, n: int) -> tuple[Oc
                 there = number == 0
                 octets[at] = 2 if there else 0
                 at += 1
-            elif kind == LONG:
-                at = _write_number(octets, at, (number << 1) ^ (number >> 63))
-            elif kind == BOOLEAN:
-                octets[at] = number
-                at += 1
-            elif kind == DOUBLE:
-                for byte in range(8):
-                    octets[at + byte] = (number >> (8 * byte)) & 0xFF
-                at += 8
-            elif kind == HEAD:
-                at = _copy(source, 0, more, octets, at)
             elif kind == TEXT:
                 size = cells[cell + count + place]
                 at = _write_number(octets, at, size << 1)
                 at = _copy(source, more + number, size, octets, at)
+            elif kind != ITEMS:
+                at = _write_value(kind, number, octets, at)
             elif number:
                 at = _write_number(octets, at, number << 1)
                 array, place = step, items[step]
@@ -168,15 +164,26 @@ def write_rows(steps: Int64s, cells: Int64s, source: Octets, n: int) -> tuple[Oc
 
 @compiled
 def _room(steps: Int64s, cells: Int64s) -> int:
-    """So many bytes are enough for all rows."""
+    """So many bytes are enough for what all steps write."""
     room = 0
-    for kind, cell, count, more in steps:
+    for kind, cell, count, _ in steps:
         room += count * WIDEST
-        if kind == HEAD:
-            room += count * more
-        elif kind == TEXT:
+        if kind == TEXT:
             room += cells[cell + count : cell + 2 * count].sum()
     return room
+
+
+@compiled
+def _write_value(kind: int, number: int, octets: Octets, at: int) -> int:
+    """A number, or the bits of one; where it ends."""
+    if kind == LONG:
+        return _write_number(octets, at, (number << 1) ^ (number >> 63))
+    if kind == BOOLEAN:
+        octets[at] = number
+        return at + 1
+    for byte in range(8):
+        octets[at + byte] = (number >> (8 * byte)) & 0xFF
+    return at + 8
 
 
 @compiled

@@ -3,7 +3,7 @@
 A record is the part of one partition; the newest parts of all partitions add up to the exchange.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,10 +12,10 @@ import numpy as np
 from risk.liquidation.liquidation_map import SHOCKS_PPM, liquidation_map, triggers
 from risk.margin.exposures import Book
 from risk.valuation import contract_value, exact_sums
-from schemas.block import Int64s
+from schemas.block import Columns, Int64s, Items
 from schemas.units import LIMIT_E8, US_PER_MS, multiply_e8
 from streams.processors.margin import Bools, evaluate
-from streams.processors.outputs import Output
+from streams.processors.outputs import Table
 from streams.state.account_book import CROSS
 from streams.state.ledger import Ledger
 from streams.state.mark_board import MarkBoard
@@ -49,6 +49,16 @@ class Told:
     time_us: int
 
 
+class News(NamedTuple):
+    """A part to publish."""
+
+    instrument: str
+    partition: int
+    part: Part
+    time_us: int
+    source: str
+
+
 class LiquidationMaps:
     """Parts that differ from what was told, once in `every_ms`; 0: none.
 
@@ -64,12 +74,12 @@ class LiquidationMaps:
         """When it was last asked what is due."""
         self._buckets_at_once = 0
         self._slot: dict[int, int] = {}
-        self._telling: dict[int, Iterator[Output | None]] = {}
+        self._telling: dict[int, Iterator[News | None]] = {}
         """By partition: what is still to be told of it, as of when it began to be."""
         self._told: dict[int, dict[int, Told]] = {}
         """By partition and instrument; an instrument that nobody holds is told once as empty."""
 
-    def due(self, held: Collection[int]) -> list[Output]:
+    def due(self, held: Collection[int]) -> list[Table]:
         """The parts to publish now of the partitions that are held."""
         if not self._every_us:
             return []
@@ -86,17 +96,17 @@ class LiquidationMaps:
             if self._slot.get(partition, -1) < slot and partition not in self._telling:
                 self._slot[partition] = slot
                 self._telling[partition] = self._changed(partition)
-        outputs: list[Output] = []
+        news: list[News] = []
         for partition, telling in list(self._telling.items()):
             for one in telling:
                 if one is not None:
-                    outputs.append(one)
-                if one is None or len(outputs) == parts:
-                    return outputs
+                    news.append(one)
+                if one is None or len(news) == parts:
+                    return _tables(news)
             del self._telling[partition]
-        return outputs
+        return _tables(news)
 
-    def _changed(self, partition: int) -> Iterator[Output | None]:
+    def _changed(self, partition: int) -> Iterator[News | None]:
         """None: that is enough for a decision. What is told of is as of when it begins."""
         now_us, marks_e8 = self._board.clock_us, self._board.mark_e8.tolist()
         names, sources = self._ledger.rules.instruments, list(self._board.source)
@@ -119,7 +129,7 @@ class LiquidationMaps:
             last = told.get(row)
             if last is None or last.part != part or now_us - last.time_us >= REPEAT_US:
                 told[row] = Told(part, now_us)
-                yield _output(names[row], partition, part, now_us, sources[row])
+                yield News(names[row], partition, part, now_us, sources[row])
         for row in told.keys() - held:
             del told[row]
 
@@ -193,22 +203,34 @@ class LiquidationMaps:
         return np.stack(sides, axis=1)
 
 
-def _output(name: str, partition: int, part: Part, now_us: int, source: str) -> Output:
-    steps = zip(SHOCKS_PPM.tolist(), part.long_e8, part.short_e8, strict=True)
-    values = {
-        "event_time": now_us,
-        "instrument_id": name,
-        "partition": partition,
-        "mark_e8": part.mark_e8,
-        "unmapped_long_e8": part.unmapped_long_e8,
-        "unmapped_short_e8": part.unmapped_short_e8,
-        "steps": [
-            {"shock_ppm": shock, "long_e8": long, "short_e8": short} for shock, long, short in steps
-        ],
+def _tables(news: list[News]) -> list[Table]:
+    """These as records of `liquidation-map`; none where there is nothing new."""
+    if not news:
+        return []
+    n, shocks, parts = len(news), len(SHOCKS_PPM), [one.part for one in news]
+    names, partitions = [one.instrument for one in news], _ints(one.partition for one in news)
+    steps = {
+        "shock_ppm": np.tile(SHOCKS_PPM, n),
+        "long_e8": np.array([part.long_e8 for part in parts]).ravel(),
+        "short_e8": np.array([part.short_e8 for part in parts]).ravel(),
     }
-    return Output(
-        "liquidation-map", name, values, f"{name}/{partition}/{now_us}", source, partition
-    )
+    data = {
+        "event_time": _ints(one.time_us for one in news),
+        "instrument_id": names,
+        "partition": partitions,
+        "mark_e8": _ints(part.mark_e8 for part in parts),
+        "unmapped_long_e8": _ints(part.unmapped_long_e8 for part in parts),
+        "unmapped_short_e8": _ints(part.unmapped_short_e8 for part in parts),
+        "steps": Items(np.full(n, shocks), steps, {}),
+    }
+    columns = Columns("liquidation_map", np.arange(n), data)
+    ids = [f"{one.instrument}/{one.partition}/{one.time_us}" for one in news]
+    sources = [one.source for one in news]
+    return [Table("liquidation-map", names, columns, ids, sources, partitions)]
+
+
+def _ints(values: Iterable[int]) -> Int64s:
+    return np.fromiter(values, np.int64)
 
 
 def _sums(chosen: Bools, instrument: Int64s, notional_e8: Int64s, size: int) -> Int64s:

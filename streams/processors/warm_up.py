@@ -13,8 +13,10 @@ from schemas.units import E8, PPM
 from streams.processors.encoding import encode
 from streams.state.account_book import CROSS, AccountBook
 from streams.state.apply_fills import apply_fills
+from streams.state.changelog import pack
 from streams.state.flat_rows import read_flat
 from streams.state.ledger import Ledger
+from streams.state.names import Names
 from streams.state.open_orders import Orders
 from streams.state.rules import Rules
 
@@ -53,7 +55,7 @@ def _come_and_go() -> None:
 
 
 def _trade() -> None:
-    """One account opens a position and closes it."""
+    """One account opens a position and closes it, and is written to the changelog."""
     ledger, asset = Ledger(Rules(), 1), "USD"
     contract = {
         "event_time": START_US, "instrument_id": "X", "kind": "INVERSE_PERP", "status": "ACTIVE",
@@ -72,6 +74,7 @@ def _trade() -> None:
     offsets = np.arange(len(values))
     block = Block("fills", 0, offsets, [b"a"] * len(values), values, offsets)
     apply_fills(ledger, block, read_flat(block, "fill").columns)
+    pack(ledger.book, ledger.book.accounts.live_rows(), Names(ledger.rules, 1))
 
 
 def _evaluate(profile: Profile, held: list[int], kind: Kind) -> None:

@@ -22,6 +22,7 @@ Codes are the partition's own (`Names`): an account's record means the same to e
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,17 +33,33 @@ from streams.state.chains import Chains
 from streams.state.columns import ColumnTable
 from streams.state.names import Codes, Names
 from streams.state.open_orders import Orders
-from streams.state.packing import Part, UInt64s, put, seals_of, taken
+from streams.state.packing import (
+    BALANCE,
+    BUCKET,
+    HEAD,
+    ORDER,
+    ORDERS_HEAD,
+    POSITION,
+    QUARANTINED,
+    VERSION,
+    WITH_ORDERS,
+    UInt64s,
+    counted,
+    seals_of,
+    taken,
+    write_heads,
+    write_parts,
+)
 
-VERSION, WITH_ORDERS = 3, 4
-QUARANTINED = 1
-HEAD, BUCKET, BALANCE, POSITION, ORDERS_HEAD, ORDER = 6, 7, 2, 3, 2, 3
 HEAD_OFFSETS = OFFSETS[:3]
 LAST_OF_BUCKET = ("deadline_us", "step_deadline_us", "order_number", "order_bankruptcy_e8")
 REDUCE_ONLY = 31
 """The bit that tells it."""
 NTH = (1 << REDUCE_ONLY) - 1
 LOW = 0xFFFF_FFFF
+Coded = tuple[Int64s, Codes]
+"""The partition of each, and the codes of what they name."""
+Words = tuple[Int64s, ...]
 
 
 class ChangelogError(RuntimeError):
@@ -67,48 +84,39 @@ def pack(book: AccountBook, accounts: Int64s, names: Names) -> Sealed:
     orders, of_order = book.orders.of(buckets)
     keep = (book.buckets["episode"][buckets] != 0) | (book.buckets["breaches"][buckets] != 0)
     keep[of_balance] = keep[of_position] = keep[of_order] = True
-    parts = [
-        Part(BUCKET, owner[keep]),
-        Part(BALANCE, owner[of_balance]),
-        Part(POSITION, owner[of_position]),
-        Part(ORDER, owner[of_order]),
-    ]
-    counts = [np.bincount(part.owner, minlength=len(accounts)) for part in parts]
-    if max((int(count.max(initial=0)) for count in counts[:3]), default=0) > 0xFFFF:
+    kept, owners = buckets[keep], (owner[keep], *(owner[of] for of in (of_balance, of_position)))
+    counts = counted(len(accounts), (*owners, owner[of_order]))
+    if counts[:3].max(initial=0) > 0xFFFF:
         raise ValueError("an account has more than 65,535 buckets, balances or positions")
-    nth_bucket = np.zeros(len(buckets), np.int64)
-    nth_bucket[keep] = parts[0].nth(counts[0])
-    contents = [
-        _bucket_words(book, buckets[keep], names),
-        _entry_words(book, balances, nth_bucket[of_balance], names.assets),
-        _entry_words(book, positions, nth_bucket[of_position], names.instruments),
-        _order_words(book, orders, nth_bucket[of_order], names.instruments),
-    ]
-    ordered = book.accounts["orders"][accounts] > 0
-    sizes = HEAD + ORDERS_HEAD * ordered
-    for part, count in zip(parts, counts, strict=True):
-        sizes = sizes + part.size * count
-    starts = np.cumsum(sizes) - sizes
-    words = np.zeros(int(sizes.sum()), np.int64)
-    put(words, starts, _heads(book, accounts, counts))
-    at = starts + HEAD
-    for part, count, content in zip(parts, counts, contents, strict=True):
-        if part is parts[3]:
-            ends_of_orders = book.accounts["orders"][accounts]
-            put(words, at[ordered], np.stack([ends_of_orders, count], axis=1)[ordered])
-            at = at + ORDERS_HEAD * ordered
-        put(words, at[part.owner] + part.size * part.nth(count), content)
-        at = at + part.size * count
-    seals = seals_of(words, starts, sizes)
-    words[starts + 1] = seals.view(np.int64)
-    raw = words.astype("<i8", copy=False).tobytes()
-    ends = ((starts + sizes) * 8).tolist()
-    return Sealed(
-        accounts,
-        book.accounts.encoded(accounts),
-        [raw[start:end] for start, end in zip((starts * 8).tolist(), ends, strict=True)],
-        seals,
+    nth = np.zeros(len(buckets), np.int64)
+    nth[keep] = np.arange(len(kept)) - (np.cumsum(counts[0]) - counts[0])[owners[0]]
+    whose = book.accounts["partition"][accounts][owner]
+    contents = (
+        _bucket_words(book, kept, (whose[keep], names.instruments)),
+        _balance_words(book, balances, nth[of_balance], (whose[of_balance], names.assets)),
+        _position_words(book, positions, nth[of_position], (whose[of_position], names.instruments)),
     )
+    columns = book.accounts
+    words, bounds = write_heads(
+        accounts,
+        counts,
+        tuple(columns[name] for name in (*OFFSETS, "quarantined_at_us")),
+        columns["quarantined"],
+    )
+    at = bounds[:-1] + HEAD
+    for of, content in zip(owners, contents, strict=True):
+        write_parts(words, at, of, content)
+    if len(orders):
+        at += ORDERS_HEAD * (columns["orders"][accounts] > 0)
+        of_orders = (whose[of_order], names.instruments)
+        content = _order_words(book, orders, nth[of_order], of_orders)
+        write_parts(words, at, owner[of_order], content)
+    starts = bounds[:-1]
+    seals = seals_of(words, starts, np.diff(bounds))
+    words[starts + 1] = seals.view(np.int64)
+    raw, ends = words.astype("<i8", copy=False).tobytes(), (bounds * 8).tolist()
+    values = [raw[start:end] for start, end in pairwise(ends)]
+    return Sealed(accounts, columns.encoded(accounts), values, seals)
 
 
 def unpack(
@@ -206,33 +214,21 @@ def _entries(
     return rows[some], place[some]
 
 
-def _heads(book: AccountBook, accounts: Int64s, counts: list[Int64s]) -> Int64s:
-    columns = book.accounts
-    heads = np.zeros((len(accounts), HEAD), np.int64)
-    flags = columns["quarantined"][accounts].astype(np.int64) * QUARANTINED
-    version = np.where(columns["orders"][accounts] > 0, WITH_ORDERS, VERSION)
-    heads[:, 0] = version | flags << 8 | counts[0] << 16 | counts[1] << 32 | counts[2] << 48
-    for number, topic in enumerate(HEAD_OFFSETS):
-        heads[:, 2 + number] = columns[topic][accounts]
-    heads[:, 5] = columns["quarantined_at_us"][accounts]
-    return heads
-
-
-def _bucket_words(book: AccountBook, rows: Int64s, names: Names) -> Int64s:
+def _bucket_words(book: AccountBook, rows: Int64s, of: Coded) -> Words:
     columns = book.buckets
-    words = np.empty((len(rows), BUCKET), np.int64)
+    partitions, codes = of
     pool = columns["instrument"][rows].astype(np.int64)
     isolated = pool != CROSS
-    partitions = book.accounts["partition"][columns["account"][rows[isolated]]]
-    pool[isolated] = names.instruments.codes(partitions, pool[isolated])
+    if isolated.any():
+        pool[isolated] = codes.codes(partitions[isolated], pool[isolated])
     stage = columns["stage"][rows].astype(np.int64)
     escalated = columns["escalated"][rows].astype(np.int64)
-    words[:, 0] = (pool & LOW) | stage << 32 | escalated << 40
-    words[:, 1] = columns["episode"][rows] | columns["outputs"][rows] << 32
-    words[:, 2] = np.minimum(columns["breaches"][rows], LOW >> 1) | columns["step"][rows] << 32
-    for word, column in enumerate(LAST_OF_BUCKET, BUCKET - len(LAST_OF_BUCKET)):
-        words[:, word] = columns[column][rows]
-    return words
+    return (
+        (pool & LOW) | stage << 32 | escalated << 40,
+        columns["episode"][rows] | columns["outputs"][rows] << 32,
+        np.minimum(columns["breaches"][rows], LOW >> 1) | columns["step"][rows] << 32,
+        *(columns[name][rows] for name in LAST_OF_BUCKET),
+    )
 
 
 def _load_buckets(
@@ -254,17 +250,23 @@ def _load_buckets(
     return rows
 
 
-def _order_words(book: AccountBook, rows: Int64s, nth: Int64s, codes: Codes) -> Int64s:
-    """`nth` is the place of the bucket of each in the record."""
-    table = book.orders.table
-    words = np.empty((len(rows), ORDER), np.int64)
-    partitions = book.accounts["partition"][table["account"][rows]]
-    words[:, 0] = nth
-    words[:, 0] |= table["reduce_only"][rows].astype(np.int64) << REDUCE_ONLY
-    words[:, 0] |= codes.codes(partitions, table["instrument"][rows]) << 32
-    words[:, 1] = table["id_hash"][rows].view(np.int64)
-    words[:, 2] = table["signed_e8"][rows]
-    return words
+def _balance_words(book: AccountBook, rows: Int64s, nth: Int64s, of: Coded) -> Words:
+    """`nth` is the place of the bucket of each in its record."""
+    table, (partitions, codes) = book.balances, of
+    return nth | codes.codes(partitions, table["asset"][rows]) << 32, table["amount_e8"][rows]
+
+
+def _position_words(book: AccountBook, rows: Int64s, nth: Int64s, of: Coded) -> Words:
+    table, (partitions, codes) = book.positions, of
+    what = nth | codes.codes(partitions, table["instrument"][rows]) << 32
+    return what, table["quantity_e8"][rows], table["cost_e8"][rows]
+
+
+def _order_words(book: AccountBook, rows: Int64s, nth: Int64s, of: Coded) -> Words:
+    table, (partitions, codes) = book.orders.table, of
+    what = nth | table["reduce_only"][rows].astype(np.int64) << REDUCE_ONLY
+    what |= codes.codes(partitions, table["instrument"][rows]) << 32
+    return what, table["id_hash"][rows].view(np.int64), table["signed_e8"][rows]
 
 
 def _load_orders(
@@ -281,17 +283,3 @@ def _load_orders(
             reduce_only=words[:, 0] >> REDUCE_ONLY & 1 == 1,
         )
     )
-
-
-def _entry_words(book: AccountBook, rows: Int64s, nth: Int64s, codes: Codes) -> Int64s:
-    """Of balances where the codes are those of assets, else of positions; `nth` as of orders."""
-    of_assets = codes.kind == "assets"
-    table, what = (book.balances, "asset") if of_assets else (book.positions, "instrument")
-    amounts = ("amount_e8",) if of_assets else ("quantity_e8", "cost_e8")
-    words = np.empty((len(rows), 1 + len(amounts)), np.int64)
-    buckets = table["bucket"][rows]
-    partitions = book.accounts["partition"][book.buckets["account"][buckets]]
-    words[:, 0] = nth | codes.codes(partitions, table[what][rows]) << 32
-    for number, amount in enumerate(amounts, 1):
-        words[:, number] = table[amount][rows]
-    return words

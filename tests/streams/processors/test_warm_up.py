@@ -17,13 +17,14 @@ from numba.core.dispatcher import Dispatcher
 from streams.market.config import MarketConfig
 from streams.processors.warm_up import warm_up
 from streams.state.profiles import load_profile
-from tests.simulation.driver import Driver
+from tests.simulation.driver import PARTITIONS, Driver
 
 warm_up(load_profile("default"))
 Dispatcher.compile = lambda kernel, types: print("compiles", kernel.py_func.__name__, types)
-Driver(5_000, MarketConfig(
+cycle = Driver(5_000, MarketConfig(
     seed=7, accounts=120, options=True, fills_per_s=60, opening_s=5, crash_at_s=6, fall_s=10
-)).run(60)
+)).run(60).cycle
+cycle.log.records({number: cycle.ends(number) for number in range(PARTITIONS)})
 """
 
 

@@ -15,6 +15,7 @@ from streams.state import open_orders
 from streams.state.changelog import ChangelogError
 from streams.state.ledger import partition_of
 from streams.state.partition_log import PARTITION, Image
+from tests.reference.changelog import record_of
 from tests.reference.ledger import ClerksBook
 from tests.reference.open_orders import hashed, sums_of
 from tests.streams.state.exchange import (
@@ -53,8 +54,12 @@ def clerk_of(records: list[Record]) -> ClerksBook:
 
 
 def write(bench: Bench, image: Image) -> None:
-    """The end of a turn."""
-    image.take(bench.cycle.log.records({0: bench.cycle.ends(0)})[0])
+    """The end of a turn; accounts are written as their format says."""
+    log, book = bench.cycle.log, bench.cycle.ledger.book
+    image.take(pairs := log.records({0: bench.cycle.ends(0)})[0])
+    for key, value in pairs:
+        if key[:1] != b"\x00":
+            assert value == record_of(book, book.accounts.row(key.decode()), log._names)
 
 
 def restarted(bench: Bench, image: Image) -> Bench:

@@ -11,6 +11,7 @@ from streams.processors.cycle import ACCOUNT_TOPICS, Cycle
 from streams.processors.report import report
 from streams.state.changelog import ChangelogError
 from streams.state.partition_log import NAMES, OPENING, PARTITION, Image
+from tests.reference.changelog import record_of
 from tests.simulation.driver import PARTITIONS, Driver
 from tests.streams.state.exchange import Bench, deposit, fill, funding, instrument, mark
 
@@ -37,9 +38,17 @@ def small() -> tuple[Bench, Records]:
     return bench, written(bench.cycle, 0)[0]
 
 
-def test_a_crash_comes_back_whole_under_other_numbers() -> None:
+@pytest.fixture(scope="module")
+def crash() -> tuple[Driver, dict[int, Records]]:
+    """A run through a crash, and what the changelog has of it."""
     run = Driver(100, CONFIG).run(300)
-    images = written(run.cycle, *range(PARTITIONS))
+    return run, written(run.cycle, *range(PARTITIONS))
+
+
+def test_a_crash_comes_back_whole_under_other_numbers(
+    crash: tuple[Driver, dict[int, Records]],
+) -> None:
+    run, images = crash
     again = Cycle(PARTITIONS)
     rules = run.cycle.ledger.rules
     for record in reversed([rules._instrument[name] for name in rules.instruments]):
@@ -53,6 +62,16 @@ def test_a_crash_comes_back_whole_under_other_numbers() -> None:
     assert {k: report(again)[k] for k in same} == {k: report(run.cycle)[k] for k in same}
     assert int(run.cycle.ledger.book.buckets["episode"].sum()) > 20
     assert report(again)["instruments"] == report(run.cycle)["instruments"]
+
+
+def test_each_record_is_what_its_format_says(crash: tuple[Driver, dict[int, Records]]) -> None:
+    run, images = crash
+    book = run.cycle.ledger.book
+    assert len(book.buckets) > len(book.accounts), "somebody isolates a position"
+    for row in book.accounts.live_rows().tolist():
+        image = images[int(book.accounts["partition"][row])]
+        value = image[book.accounts.name(row).encode()]
+        assert value == record_of(book, row, run.cycle.log._names), book.accounts.name(row)
 
 
 def test_only_touched_accounts_are_written() -> None:

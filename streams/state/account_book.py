@@ -131,12 +131,16 @@ class AccountBook:
 
     def system_bucket(self, name: str, partition: int) -> int:
         """The cross bucket of a system account's slice in a partition, to be written to."""
-        name = f"{name}#{partition}"
-        account = self.system.get(name)
-        if account is None:
-            account = int(self.account_rows([name], partition)[0])
-        self.touched.add(np.array([account]))
-        return self.cross_bucket(account)
+        return int(self.system_buckets([name], partition)[0])
+
+    def system_buckets(self, names: Sequence[str], partition: int) -> Int64s:
+        """The same of several accounts."""
+        names = [f"{name}#{partition}" for name in names]
+        if missing := [name for name in names if name not in self.system]:
+            self.account_rows(missing, partition)
+        accounts = np.array([self.system[name] for name in names], np.int64)
+        self.touched.add(accounts)
+        return self.bucket_rows(accounts, np.full(len(accounts), CROSS))
 
     def cross_bucket(self, account: int) -> int:
         """The cross bucket of an account, opened where there is none yet."""

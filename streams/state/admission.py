@@ -35,6 +35,8 @@ class Admission:
         self, holds: Bools, reason: DeadLetterReason, message: Callable[[int], str]
     ) -> None:
         """Refuse the admitted rows where `holds` is False; `message` gets the row's place."""
+        if holds.all():
+            return
         for row in np.flatnonzero(self.ok & ~holds).tolist():
             self.refused.append(Refusal(int(self.columns.rows[row]), reason, message(row)))
         self.ok &= holds

@@ -53,15 +53,8 @@ class Chains:
 
     def _unlink(self, rows: Int64s, owners: Int64s) -> None:
         """Take distinct rows out of the chains of their owners."""
-        first, after, before = self._owners[self._first], self._rows[NEXT], self._rows[PREVIOUS]
-        for row, owner in zip(rows.tolist(), owners.tolist(), strict=True):
-            if before[row]:
-                after[before[row] - 1] = after[row]
-            else:
-                first[owner] = after[row]
-            if after[row]:
-                before[after[row] - 1] = before[row]
-            after[row] = before[row] = 0
+        links = self._owners[self._first], self._rows[NEXT], self._rows[PREVIOUS]
+        _take_out(rows, np.ascontiguousarray(owners, np.int64), links)
 
     def of(self, owners: Int64s) -> tuple[Int64s, Int64s]:
         """The rows of these distinct owners, and the place in `owners` of whose each is: by place,
@@ -94,6 +87,21 @@ def _put_first(rows: Int64s, owners: Int64s, links: tuple[Links, Links, Links]) 
             after[row] = behind
             before[behind - 1] = row + 1
         first[owner] = row + 1
+
+
+@compiled
+def _take_out(rows: Int64s, owners: Int64s, links: tuple[Links, Links, Links]) -> None:
+    """Close the chain of each row's owner where the row was."""
+    first, after, before = links
+    for place in range(len(rows)):
+        row = rows[place]
+        if before[row]:
+            after[before[row] - 1] = after[row]
+        else:
+            first[owners[place]] = after[row]
+        if after[row]:
+            before[after[row] - 1] = before[row]
+        after[row] = before[row] = 0
 
 
 @compiled

@@ -16,8 +16,7 @@ def post_slices(
     named, totals_e8 = _totals(assets, amounts_e8)
     if len(named):
         names = [f"@{name}:{rules.assets[asset]}" for asset in named.tolist()]
-        buckets = [book.system_bucket(name, partition) for name in names]
-        book.post(np.array(buckets), named, totals_e8)
+        book.post(book.system_buckets(names, partition), named, totals_e8)
 
 
 def add_positions(
@@ -66,17 +65,14 @@ def _settle(book: AccountBook, rules: Rules, partition: int, swept: tuple[Int64s
     instruments = book.positions["instrument"][rows]
     settlement = rules.contracts.settlement
     distinct, totals_e8 = _totals(instruments, cost_e8)
-    numbers = distinct.tolist()
-    slices = [
-        book.system_bucket(f"@settlement:{rules.instruments[number]}", partition)
-        for number in numbers
-    ]
+    names = [f"@settlement:{rules.instruments[number]}" for number in distinct.tolist()]
+    slices = book.system_buckets(names, partition)
     book.post(
         np.concatenate([book.positions["bucket"][rows], slices]),
         settlement[np.concatenate([instruments, distinct])],
         np.concatenate([-cost_e8, totals_e8]),
     )
-    held = [book.held.row(*place) for place in zip(slices, numbers, strict=True)]
+    held = book.position_rows(slices, distinct)  # may put longer columns in place
     book.positions["cost_e8"][held] += totals_e8
 
 

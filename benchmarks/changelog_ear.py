@@ -7,6 +7,8 @@ from types import TracebackType
 
 from confluent_kafka import Consumer, TopicPartition
 
+from streams.base.patience import patiently
+
 POLL_S = 0.05
 PATIENCE_S = 60.0
 
@@ -30,11 +32,15 @@ class ChangelogEar:
         partitions = self._consumer.list_topics(topic, timeout=10).topics[topic].partitions
         places = [TopicPartition(topic, number) for number in partitions]
         for place in places:
-            place.offset = self._consumer.get_watermark_offsets(place, timeout=10)[1]
+            place.offset = self._end(place)
         self._consumer.assign(places)
         self._heard_s: dict[bytes, float] = {}
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="changelog-ear", daemon=True)
+
+    def _end(self, place: TopicPartition) -> int:
+        ends = patiently(lambda: self._consumer.get_watermark_offsets(place, timeout=10))
+        return int(ends[1])
 
     def __enter__(self) -> "ChangelogEar":
         self._thread.start()

@@ -8,6 +8,7 @@ from typing import Any
 from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from streams.base.patience import patiently
 from streams.base.topic_offsets import topic_offsets
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ def held_by(settings: Mapping[str, Any], names: Sequence[str]) -> dict[str, Held
     connection = connection_of(settings)
     client = AdminClient(connection)
     there = client.list_topics(timeout=TIMEOUT_S).topics
-    ids = topic_ids(client, [name for name in names if name in there])
+    ids = patiently(lambda: topic_ids(client, [name for name in names if name in there]))
     places = [(name, number) for name in ids for number in there[name].partitions]
     (starts,) = topic_offsets(connection, places, OffsetSpec.earliest())
     return {
@@ -106,6 +107,6 @@ def end_offsets(
     for partition, future in futures.items():
         try:
             ends[partition.topic, partition.partition] = future.result(timeout=timeout_s).offset
-        except KafkaException as error:
+        except (KafkaException, TimeoutError) as error:
             log.warning("no end of %s known: %s", partition, error)
     return ends

@@ -18,6 +18,7 @@ from sinks.schema import create_tables
 from sinks.store import Store, StoreBusyError
 from sinks.watermarks import Resume, Watermarks
 from sinks.writer import Stored, Writer
+from streams.base.introduction import introduced
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,8 @@ class _Sink:
     ) -> None:
         self.rows: dict[str, int] = {}
         self.report: Report | None = None
-        self._patience, self._admin = patience, AdminClient(connection_of(settings))
+        self._patience, self._connection = patience, connection_of(settings)
+        self._admin = AdminClient(self._connection)
         self._watermarks, self._buffers = Watermarks(store), Buffers()
         self._writer = Writer(store, self._breathe)
         self._ids: dict[str, str] = {}
@@ -135,7 +137,9 @@ class _Sink:
         generation, quiet_since = 0, time.monotonic()
         while self._patience.left_s > 0:
             if self._generation != generation and not self._unresolved:
-                ends, generation = self._ends(), self._generation
+                ends = self._ends()
+                if len(ends) == len(self._consumer.assignment()):  # else it is asked again
+                    generation = self._generation
                 quiet_since = time.monotonic()
             if self._take(POLL_S):
                 quiet_since = time.monotonic()
@@ -155,7 +159,9 @@ class _Sink:
 
     def _ends(self) -> dict[tuple[str, int], int]:
         timeout_s = min(max(self._patience.left_s, 0.1), TIMEOUT_S)
-        return end_offsets(self._admin, self._consumer.assignment(), timeout_s)
+        # a client of its own each time: one keeps asking for a leader's epoch that is over
+        asking = introduced(AdminClient(self._connection))
+        return end_offsets(asking, self._consumer.assignment(), timeout_s)
 
     def _take(self, timeout_s: float) -> int:
         self._resolve()

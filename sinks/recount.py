@@ -14,6 +14,7 @@ from schemas.topics import BY_NAME, TOPICS
 from sinks.broker import TIMEOUT_S, Held, held_by
 from sinks.store import Store
 from sinks.verifier import BLOCKS_SQL, Finding
+from streams.base.patience import patiently
 
 FETCH_ROWS = 10_000
 SILENT_S = 2 * TIMEOUT_S
@@ -65,7 +66,8 @@ def recount(store: Store, settings: Mapping[str, Any]) -> Recount:
 def _compare(store: Store, consumer: Consumer, of: tuple[str, Held, int], result: Recount) -> None:
     topic, held, partition = of
     blocks = _blocks(store, topic, held.topic_id, partition)
-    start, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), SILENT_S)
+    place = TopicPartition(topic, partition)
+    start, end = patiently(lambda: consumer.get_watermark_offsets(place, SILENT_S))
     following = int(blocks.last.max()) + 1 if len(blocks.last) else start
     result.behind += max(end - following, 0)
     if not len(blocks.first):

@@ -18,6 +18,7 @@ from confluent_kafka import (
 
 from schemas.record_codec import decode, encode
 from schemas.topics import BY_NAME
+from streams.base.patience import patiently
 from streams.market.events import AUCTIONS, LIQUIDATIONS, MARGIN_CALLS, TRANSFERS, Event
 from streams.market.exchange import Exchange
 from streams.transport.publisher import producer_settings
@@ -222,9 +223,8 @@ class _Answers:
 
     def _end(self, topic: str, partition: int) -> int:
         """The end by number: OFFSET_END would be looked up only at the first fetch."""
-        offsets = self._consumer.get_watermark_offsets(
-            TopicPartition(topic, partition), timeout=METADATA_S
-        )
+        place = TopicPartition(topic, partition)
+        offsets = patiently(lambda: self._consumer.get_watermark_offsets(place, timeout=METADATA_S))
         return OFFSET_END if offsets is None else int(offsets[1])
 
 

@@ -138,6 +138,7 @@ def read(bootstrap: str) -> list[Record]:
     from confluent_kafka import TopicPartition as Place
 
     from schemas.record_codec import decode
+    from streams.base.patience import patiently
 
     consumer = Consumer({
         "bootstrap.servers": bootstrap, "group.id": "plimsoll-map", "enable.auto.commit": False,
@@ -149,7 +150,8 @@ def read(bootstrap: str) -> list[Record]:
             raise ValueError(f"topic {TOPIC}: {listed.error.str()}")
         since_ms = round(time.time() * 1_000) - SEARCHED_MS
         places = [Place(TOPIC, number, since_ms) for number in listed.partitions]
-        for place in (found := consumer.offsets_for_times(places, timeout=10)):
+        found = patiently(lambda: consumer.offsets_for_times(places, timeout=10))
+        for place in found:
             if place.error is not None:  # a broker that cannot say it is read from the start
                 place.offset = OFFSET_BEGINNING
         consumer.assign(found)

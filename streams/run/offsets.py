@@ -6,6 +6,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from schemas.topics import TOPICS
+from streams.base.patience import patiently
 
 EXACT_TIMEOUT_S = 10.0
 
@@ -68,8 +69,11 @@ class Offsets:
         return counts
 
     def _ask(self, spec: OffsetSpec) -> dict[str, int]:
-        futures = self._admin.list_offsets(dict.fromkeys(self._places, spec))
-        return {
-            f"{place.topic}-{place.partition}": max(future.result(timeout=10).offset, 0)
-            for place, future in futures.items()
-        }
+        def ask() -> dict[str, int]:
+            futures = self._admin.list_offsets(dict.fromkeys(self._places, spec))
+            return {
+                f"{place.topic}-{place.partition}": max(future.result(timeout=10).offset, 0)
+                for place, future in futures.items()
+            }
+
+        return patiently(ask)

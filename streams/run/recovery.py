@@ -10,6 +10,7 @@ from confluent_kafka import (
     OFFSET_INVALID,
     Consumer,
     KafkaError,
+    KafkaException,
     TopicPartition,
 )
 from confluent_kafka.admin import OffsetSpec
@@ -28,6 +29,8 @@ from streams.transport.transaction import Journal
 log = logging.getLogger(__name__)
 TELL_S = 1.0
 TIMEOUT_S = 10.0
+ANSWERS = (KafkaError._PARTITION_EOF, KafkaError._AUTO_OFFSET_RESET)
+"""Whether an offset is there; other errors pass, as while a leader is elected."""
 REBUILD = (
     "where the inputs are kept from their beginning, --rebuild reads them again; else restore the "
     "changelog from a copy"
@@ -149,7 +152,7 @@ class Inputs:
             return
         consumer = introduced(Consumer(self._settings))
         asked = [TopicPartition(*place) for place in places]
-        told = patiently(lambda: consumer.committed(asked, timeout=TIMEOUT_S))
+        told = patiently(lambda: _committed(consumer, asked))
         consumer.close()
         committed = {
             f"{place.topic}-{place.partition}": place.offset
@@ -204,12 +207,21 @@ class Inputs:
         found = False
         while time.monotonic() < deadline:
             message = consumer.poll(0.1)
-            if message is not None:
-                error = message.error()
+            error = message and message.error()
+            if message is not None and (error is None or error.code() in ANSWERS):
                 found = error is None or error.code() == KafkaError._PARTITION_EOF
                 break
         consumer.close()
         return found
+
+
+def _committed(consumer: Consumer, asked: list[TopicPartition]) -> list[TopicPartition]:
+    """What the group has committed; KafkaException where it is not told of each partition."""
+    told: list[TopicPartition] = consumer.committed(asked, timeout=TIMEOUT_S)
+    for place in told:
+        if place.error is not None:
+            raise KafkaException(place.error)
+    return told
 
 
 def _places(partitions: Iterable[int]) -> list[TP]:

@@ -54,6 +54,24 @@ def test_every_topic_arrives_and_nothing_twice(broker: EmbeddedBroker, dsn: str)
         assert check(store) == []
 
 
+def test_an_end_that_the_broker_does_not_tell_is_asked_for_again(
+    broker: EmbeddedBroker, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As right after topics were made: what has no known end would count as read to its end."""
+    ensure_topics(broker.bootstrap, PARTITIONS)
+    produce(broker.bootstrap, "fills", encoded("fill", 10))
+    ask, told = consumer.end_offsets, list[dict[tuple[str, int], int]]()
+
+    def silent_at_first(*asked: Any) -> dict[tuple[str, int], int]:
+        told.append(ask(*asked) if told else {})
+        return told[-1]
+
+    monkeypatch.setattr(consumer, "end_offsets", silent_at_first)
+    assert carry(broker, dsn) == {"fills": 10}
+    assert len(told) == 2
+    assert ("fills", 0) in told[-1]
+
+
 def test_it_goes_on_while_running_and_drains_at_the_stop(broker: EmbeddedBroker, dsn: str) -> None:
     ensure_topics(broker.bootstrap, PARTITIONS)
     produce(broker.bootstrap, "fills", encoded("fill", 10))

@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 COMPILED := .venv/.compiled
+# Many tests wait, for a broker or for a session to end: two more of them at once than cores.
+AT_ONCE = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 2)')
 
 .PHONY: run test lint bench bench-full docs lock clean
 
@@ -10,7 +12,7 @@ run: $(COMPILED)  ## the whole pipeline on this machine, live
 	@exec $(BIN)/plimsoll up
 
 test: $(COMPILED)  ## all tests
-	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n $(AT_ONCE) --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)  ## style, imports, types
 	$(BIN)/ruff check .

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.kafka
 
 def options(seed: int, faults: list[str], **more: Any) -> Options:
     return Options(**{
-        "seed": seed, "minutes": 0.7, "faults": faults, "workers": 2, "partitions": 4,
-        "rate": 1_000.0, "accounts": 200, "every_s": 10.0, "session_timeout_s": 6, "standbys": 0,
+        "seed": seed, "minutes": 0.5, "faults": faults, "workers": 2, "partitions": 4,
+        "rate": 600.0, "accounts": 200, "every_s": 7.5, "session_timeout_s": 6, "standbys": 0,
         "cycle_ms": 50, "summary": None, **more,
     })  # fmt: skip
 
@@ -35,9 +35,9 @@ def test_kills_and_a_dying_broker_cost_nothing() -> None:
 
 
 def test_a_worker_paused_beyond_its_session_publishes_nothing_more() -> None:
-    lines = soaked(options(12, ["pause"], every_s=24.0, standbys=1))
+    lines = soaked(options(12, ["pause"], every_s=20.0, standbys=1))
     assert sum("is over" in line for line in lines) >= 1
 
 
 def test_one_of_three_brokers_dies() -> None:
-    soaked(options(13, ["broker-kill"], every_s=14.0), brokers=3)
+    soaked(options(13, ["broker-kill"], every_s=10.0), brokers=3)

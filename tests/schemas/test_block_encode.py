@@ -19,7 +19,7 @@ CALL: dict[str, Any] = {
 }  # fmt: skip
 
 
-@settings(deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.data())
 @pytest.mark.parametrize("record", RECORDS)
 def test_the_bytes_are_those_of_single_records(record: str, data: st.DataObject) -> None:

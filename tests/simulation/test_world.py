@@ -15,6 +15,8 @@ from tests.simulation.world import World
 
 SEEDS = 150
 SEEDS_A_MUTANT = 60
+SHOWN_BY = {"gains_are_taken_twice": 48}
+"""A mutant that few worlds show -> the seed of one, tried first."""
 SCENARIOS = {
     "a zombie is fenced": 0,
     "crash before acknowledgement": 17,
@@ -79,7 +81,8 @@ def test_a_world_with_a_defect_is_found(
     mutant: Callable[[Patch], None], monkeypatch: Patch
 ) -> None:
     mutant(monkeypatch)
-    found = (findings_of(World(seed)) for seed in range(SEEDS_A_MUTANT))
+    seeds = (SHOWN_BY.get(mutant.__name__, 0), *range(SEEDS_A_MUTANT))
+    found = (findings_of(World(seed)) for seed in seeds)
     assert any(re.search(MUTANTS[mutant], one) for one in found)
 
 

@@ -23,8 +23,8 @@ HERE = Path(__file__).parent
 CLUSTER_ID = "PlimsollTestsKafka0001"
 PORTS = range(20_000, 32_000)
 """Below the ephemeral ports: no client may take the port of a broker that is down for a moment."""
-START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 60.0
 TAIL_LINES = 15
 WATCH = """
 while read -r pids; do running=$pids; done

@@ -24,7 +24,8 @@ from tests.kafka.broker import ApacheKafka
 from tests.kafka.conftest import need_brokers
 
 pytestmark = pytest.mark.kafka
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
+"""Only a failed test needs as long."""
 
 
 def make_topic(kafka: ApacheKafka, name: str, replicas: int = 1) -> str:

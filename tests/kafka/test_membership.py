@@ -152,7 +152,7 @@ def test_a_changelog_that_vanished_is_refused_until_it_is_to_be_rebuilt(crew: Cr
     await_that(crew.hold_all)
     await_that(lambda: sum(worker.status.get("positions", {}).values()) > 0)
     worker.terminate()
-    worker.wait(20)
+    worker.wait(PATIENCE_S)
     accounts = worker.status["accounts"]
     topic = changelog_topic(crew.app)
     admin = AdminClient({"bootstrap.servers": crew.bootstrap})
@@ -178,7 +178,7 @@ def test_a_damaged_changelog_is_refused(crew: Crew) -> None:
     worker = crew.join()
     await_that(crew.hold_all)
     worker.terminate()
-    worker.wait(20)
+    worker.wait(PATIENCE_S)
     producer = Producer(producer_settings(crew.bootstrap))
     producer.produce(changelog_topic(crew.app), b"\x01not json", PARTITION, partition=2)
     producer.flush(10)

@@ -13,11 +13,10 @@ from schemas.record_codec import encode
 from streams.run.topics import ensure_topics
 from streams.transport.publisher import Publisher, producer_settings
 from tests.kafka.broker import ApacheKafka
-from tests.kafka.test_membership import PARTITIONS, SESSION_S, Crew, await_that
+from tests.kafka.test_membership import PARTITIONS, Crew, await_that
 from tests.streams.state.exchange import ASSETS, asset, deposit
 
 pytestmark = pytest.mark.kafka
-READY_S = 10.0
 
 
 def abort_everywhere(bootstrap: str, topic: str) -> None:
@@ -59,7 +58,7 @@ def test_a_survivor_gets_ready_though_an_input_ends_in_markers_and_others_go_on(
         await_that(lambda: second.status["applied"].get("collateral", 0) > applied)
         os.kill(first.pid, signal.SIGKILL)
         first.wait(5)
-        await_that(crew.hold_all, SESSION_S + READY_S)
+        await_that(crew.hold_all)
         assert len(second.status["held"]) == PARTITIONS
     finally:
         enough.set()

@@ -14,7 +14,8 @@ from tests.sinks.samples import edge_records
 PARTITIONS = 2
 QUICK = {"session.timeout.ms": "2000", "heartbeat.interval.ms": "300"}
 """The embedded broker holds a joining group for half of its session."""
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
+"""Only a failed test needs as long."""
 
 
 class Broker(Protocol):

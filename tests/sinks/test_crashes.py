@@ -17,6 +17,8 @@ from tests.sinks.crashing import STEPS
 
 pytestmark = pytest.mark.embedded
 RECORDS = 6
+PATIENCE_S = 300.0
+"""Only a sink that was not killed and does not end needs as long."""
 POINTS = [(step, 1) for step in STEPS] + [("3 inserted", len(TOPICS))]
 """Steps, and behind which of the blocks that are on their way together."""
 
@@ -36,7 +38,9 @@ def test_a_kill_behind_any_step_leaves_every_record_once(
             produce(broker.bootstrap, topic.name, [*encoded(topic.record, RECORDS), b"no record"])
         arguments = [broker.bootstrap, crash_dsn, step, str(times)]
         killed = subprocess.run(
-            [sys.executable, "-m", "tests.sinks.crashing", *arguments], timeout=60, check=False
+            [sys.executable, "-m", "tests.sinks.crashing", *arguments],
+            timeout=PATIENCE_S,
+            check=False,
         )
         assert killed.returncode == -signal.SIGKILL, f"it was not killed behind {step}"
     carry(broker, crash_dsn)

@@ -21,6 +21,8 @@ from tests.streams.state.exchange import ASSETS, INSTRUMENTS, asset, deposit, ri
 pytestmark = pytest.mark.embedded
 PARTITIONS = 4
 FILLS = 4_000
+PATIENCE_S = 180.0
+"""Only a failed test needs as long."""
 
 
 def publish_all(bootstrap: str) -> tuple[list[Any], dict[int, set[str]]]:
@@ -52,7 +54,7 @@ def work(bootstrap: str, folder: Path, fills: int) -> Child:
          "--session-timeout-s", "4", "--web-port", "16366", "--child"],
         folder / "worker.log",
     )  # fmt: skip
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         child.check()
         ends = child.status.get("positions", {})
@@ -64,7 +66,7 @@ def work(bootstrap: str, folder: Path, fills: int) -> Child:
 
 def finish(child: Child) -> dict[str, Any]:
     child.terminate()
-    child.wait(10)
+    child.wait(PATIENCE_S)
     child.check()
     final: dict[str, Any] = child.status["final"]
     return final
@@ -123,5 +125,5 @@ def test_a_worker_refuses_topics_that_are_not_there(tmp_path: Path) -> None:
         child = Child(
             "worker", ["worker", "--bootstrap", broker.bootstrap, "--child"], tmp_path / "log"
         )
-        child.wait(30)
+        child.wait(PATIENCE_S)
         assert "topics are missing: instruments" in child.log_path.read_text()

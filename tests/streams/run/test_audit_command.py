@@ -12,7 +12,8 @@ import pytest
 
 pytestmark = pytest.mark.embedded
 PLIMSOLL = [sys.executable, "-m", "streams.run.cli"]
-PATIENCE_S = 240
+PATIENCE_S = 300
+"""Only a run that hangs needs as long."""
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +32,12 @@ def bootstrap() -> Iterator[str]:
         yield found[1]
     finally:
         process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE_S)
 
 
 def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [*PLIMSOLL, *arguments], text=True, capture_output=True, check=False, timeout=120
+        [*PLIMSOLL, *arguments], text=True, capture_output=True, check=False, timeout=PATIENCE_S
     )
 
 

@@ -27,6 +27,7 @@ class Child:
         self.name = name
         self.status: dict[str, Any] = {}
         self.log_path = log_path
+        self._told_to_end = False
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         with log_path.open("wb") as log:
             self._process = subprocess.Popen(
@@ -49,8 +50,12 @@ class Child:
         return self._process.poll() is None
 
     def check(self) -> None:
-        """ChildFailedError, with the end of its log, where it is gone with a failure."""
-        if self._process.poll() not in (None, 0):
+        """ChildFailedError, with the end of its log, where it is gone with a failure.
+
+        One that was told to end before it listened for that was ended by the signal: no failure.
+        """
+        told = (-signal.SIGTERM,) if self._told_to_end else ()
+        if self._process.poll() not in (None, 0, *told):
             tail = self.log_path.read_text(errors="replace").strip().splitlines()[-15:]
             raise ChildFailedError(
                 f"{self.name} ended with {self._process.returncode}:\n" + "\n".join(tail)
@@ -68,6 +73,7 @@ class Child:
 
     def terminate(self) -> None:
         if self.running:
+            self._told_to_end = True
             self._process.send_signal(signal.SIGTERM)
 
     def wait(self, timeout_s: float) -> None:

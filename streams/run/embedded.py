@@ -29,11 +29,10 @@ from streams.run.waterfall_reader import read_waterfall
 READY_S = 240.0
 """The first start on a machine may have to compile the kernels."""
 DRAIN_S = 120.0
-SINK_END_S = 20.0
-"""It drains for 5 s; what is being asked of its history then has a second more."""
+END_S = 20.0
+"""The sink drains for 5 s; what is being asked of its history then has a second more."""
 INTERRUPTED_S = 1.5
-LINE_S = 3.0
-REFRESH_S = 0.5
+LINE_S, REFRESH_S = 3.0, 0.5
 FIRST_PORT = 16066
 WRITTEN_BY_WORKERS = {"transfers", "deleveraging"}
 WRITTEN_BY_WORKERS |= {topic.name for topic in TOPICS if topic.sharing == "output"}
@@ -174,11 +173,13 @@ class _Run:
 
     def _show(self) -> None:
         """The live view, or a line every few seconds, until there is a reason to end."""
-        duration = self.options.duration
-        deadline = time.monotonic() + duration if duration is not None else float("inf")
+        duration = float("inf") if self.options.duration is None else self.options.duration
 
         def over() -> bool:
-            return self.stop.is_set() or not self.market.running or time.monotonic() >= deadline
+            if not self.market.status.get("ready"):
+                self.market_began = time.monotonic()  # the duration is that of an open market
+            late = time.monotonic() >= self.market_began + duration
+            return late or self.stop.is_set() or not self.market.running
 
         if not self.console.is_terminal:
             said = time.monotonic()
@@ -199,8 +200,7 @@ class _Run:
             self.feed.poll(min(left, 0.1))
         self._check()
         self.market.check()
-        ends = self.offsets.ends()
-        counts = self._counts(ends)
+        counts = self._counts(ends := self.offsets.ends())
         now = time.monotonic() - self.began
         before, passed = self.numbers, max(now - self.numbers.up_s, 1e-3)
         self.numbers = Numbers(
@@ -252,13 +252,13 @@ class _Run:
         patience_s = INTERRUPTED_S if interrupted else DRAIN_S
         seconds = time.monotonic() - self.market_began
         self.market.terminate()
-        self.market.wait(3.0)
+        self.market.wait(END_S)
         self.market.check()
         unread = self._await_zero(self._unread, patience_s)
         for worker in self.workers:
             worker.terminate()
         for worker in self.workers:
-            worker.wait(3.0 if interrupted else READY_S)
+            worker.wait(END_S if interrupted else READY_S)
             worker.check()
         counts = self._counts(self.offsets.exact_ends())
         self._await_zero(
@@ -268,7 +268,7 @@ class _Run:
         self.sink.terminate()
         while self.feed.poll(0.05):
             pass
-        self.sink.wait(SINK_END_S)
+        self.sink.wait(END_S)
         self.sink.check()
         finals = [worker.status.get("final", {}) for worker in self.workers]
         rows = self.sink.status.get("final", {})

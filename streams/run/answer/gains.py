@@ -31,7 +31,7 @@ def _one(evidence: Evidence, leg: Record) -> Iterator[Document]:
     head = {"transfer_id": leg["transfer_id"], "at": clock(leg["event_time"]), "kind": leg["kind"]}
     if leg["kind"] == "DELEVERAGE":
         yield {**head, **_deleveraged(evidence, leg)}
-    elif leg["kind"] == "SOCIALISED_LOSS":
+    elif leg["kind"] == "SOCIALISED_LOSS" and leg["instrument_id"] is not None:
         name, amount = leg["instrument_id"], text(leg["cost_e8"])
         asset = evidence.rules.contracts[name].settlement
         yield {

@@ -154,6 +154,7 @@ def test_a_share_of_a_loss_is_told() -> None:
     assert [one["amount"] for one in made] == [f"{given_e8 / E8:.8f}".rstrip("0").rstrip(".")]
     assert "USDT of your gain on ETH-PERP" in told(losses(made))
     assert "all who had gained in that asset" in told(losses(made))
+    assert taken(evidence(venue, "@insurance:USDT")) == [], "to the fund it is a payment"
 
 
 def test_a_moment_shows_where_the_account_stood_then(taken_over: RecordedVenue) -> None:

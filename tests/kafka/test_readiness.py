@@ -53,9 +53,9 @@ def test_a_survivor_gets_ready_though_an_input_ends_in_markers_and_others_go_on(
     payer.start()
     try:
         first, second = crew.join(), crew.join()
-        await_that(lambda: crew.hold_all() and len(first.status["held"]) == 2)
-        applied = second.status["applied"].get("collateral", 0)
-        await_that(lambda: second.status["applied"].get("collateral", 0) > applied)
+        await_that(lambda: crew.hold_all() and len(first.status.get("held", [])) == 2)
+        applied = second.status.get("applied", {}).get("collateral", 0)
+        await_that(lambda: second.status.get("applied", {}).get("collateral", 0) > applied)
         os.kill(first.pid, signal.SIGKILL)
         first.wait(5)
         await_that(crew.hold_all)

@@ -199,7 +199,7 @@ class Probe:
 
     def _late_ms(self, began_s: float, ended_s: float) -> list[float]:
         """Of the decisions that ticks of the step caused."""
-        firsts = [(one, self._ticker.sent_s[one.source]) for one in self._ears.firsts.values()]
+        firsts = [(one, self._ticker.sent_s(one.source)) for one in self._ears.firsts.values()]
         late = [
             (one.received_s - at_s) * 1_000 for one, at_s in firsts if began_s <= at_s <= ended_s
         ]

@@ -180,7 +180,7 @@ def _refuse_dead_letters(final: dict[str, Any]) -> None:
 
 def _result(ears: Ears, ticker: Ticker, held: tuple[int, int]) -> LatencyRun:
     firsts = list(ears.firsts.values())
-    ms = np.sort([(one.received_s - ticker.sent_s[one.source]) * 1_000 for one in firsts])
+    ms = np.sort([(one.received_s - ticker.sent_s(one.source)) * 1_000 for one in firsts])
     return LatencyRun(
         accounts=held[0],
         positions=held[1],

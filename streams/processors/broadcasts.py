@@ -6,20 +6,20 @@ from typing import Any
 import numpy as np
 
 from schemas.block import Block, Columns
-from schemas.block_decode import decode, decode_rows
+from schemas.block_decode import decode_rows
 from schemas.dead_letter import DeadLetterReason, Refusal, RefusedRecord
 from schemas.topics import BY_NAME
-from schemas.units import US_PER_MS
 from streams.processors.dead_letters import DeadLetters
 from streams.processors.outputs import Output
-from streams.state.admission import Admission, not_ahead
+from streams.state.flat_rows import read_flat
 from streams.state.funding import Funding, Payment
 from streams.state.ledger import Ledger
-from streams.state.mark_board import MarkBoard, price_in_range
+from streams.state.mark_board import MarkBoard
 from streams.state.name_table import given
 from streams.state.probing import EMPTY
 from streams.state.recent_ids import RecentIds, hashes
 from streams.state.rules import Rules
+from streams.state.tick_rules import admitted
 
 
 class Broadcasts:
@@ -66,42 +66,14 @@ class Broadcasts:
         return outputs
 
     def _prices(self, block: Block) -> list[Refusal]:
-        decoded = decode(block, "mark")
-        if names_unknown(self._ledger.rules, decoded.columns):
+        decoded, rules = read_flat(block, "mark"), self._ledger.rules
+        if names_unknown(rules, decoded.columns):
             self._catch_up()
-        admission = Admission(decoded.columns)
-        data = decoded.columns.data
-        admission.require_text("instrument_id", "source")
-        admission.require_time()
-        written_us = block.timestamps_ms[decoded.columns.rows] * US_PER_MS
-        admission.require(
-            not_ahead(block, decoded.columns),
-            DeadLetterReason.TIME_OUT_OF_RANGE,
-            lambda row: (
-                f"event_time {data['event_time'][row]} us is ahead of the record's own "
-                f"time {written_us[row]} us: it would move the clock of decisions"
-            ),
-        )
-        numbers = admission.numbers(
-            "instrument_id", self._ledger.rules.number, DeadLetterReason.UNKNOWN_INSTRUMENT
-        )
-        marks = data["mark_e8"]
-        admission.require_positive("mark_e8", DeadLetterReason.NON_POSITIVE_PRICE)
-        admission.require(
-            price_in_range(marks),
-            DeadLetterReason.AMOUNT_OUT_OF_RANGE,
-            lambda row: f"mark_e8 {marks[row]} is beyond 18 digits",
-        )
-        admission.require_range("index_e8")
-        rows = np.flatnonzero(admission.ok)
-        offsets = block.offsets[decoded.columns.rows[rows]].tolist()
-        self._board.resize(len(self._ledger.rules.instruments))
-        self._board.take(
-            numbers[rows],
-            decoded.columns.chosen(rows),
-            [f"{block.topic}-{block.partition}-{offset}" for offset in offsets],
-        )
-        return [*decoded.refused, *admission.refused]
+        instruments, ticks, refused = admitted(rules, block, decoded.columns)
+        place = f"{block.topic}-{block.partition}"
+        self._board.resize(len(rules.instruments))
+        self._board.take(instruments, ticks, place, block.offsets[ticks.rows])
+        return [*decoded.refused, *refused]
 
     def _records(self, block: Block) -> list[Refusal]:
         rows, refused = decode_rows(block, BY_NAME[block.topic].record)

@@ -16,6 +16,7 @@ from streams.state.apply_fills import apply_fills
 from streams.state.changelog import pack
 from streams.state.flat_rows import read_flat
 from streams.state.ledger import Ledger
+from streams.state.mark_board import MarkBoard
 from streams.state.names import Names
 from streams.state.open_orders import Orders
 from streams.state.rules import Rules
@@ -30,9 +31,10 @@ PERPETUAL, CALL, ANOTHER = 0, 1, 2
 def warm_up(profile: Profile) -> None:
     """Evaluate small books and large ones: perpetuals of two underlyings, with an open order; a
     call and portfolios where the profile has rules for them. Open a book and lose it again, trade
-    an inverse contract, and write records, though none."""
+    an inverse contract, hear prices, and write records, though none."""
     _come_and_go()
     _trade()
+    _tick()
     encode(gathered((), record_schema("margin_state"), spans=True))
     _evaluate(profile, [PERPETUAL, ANOTHER], Kind.CROSS)
     held = [PERPETUAL, CALL, ANOTHER] if profile.options else [PERPETUAL, ANOTHER]
@@ -75,6 +77,19 @@ def _trade() -> None:
     block = Block("fills", 0, offsets, [b"a"] * len(values), values, offsets)
     apply_fills(ledger, block, read_flat(block, "fill").columns)
     pack(ledger.book, ledger.book.accounts.live_rows(), Names(ledger.rules, 1))
+
+
+def _tick() -> None:
+    """Two sources tell the price of an instrument."""
+    board = MarkBoard()
+    board.resize(1)
+    sources = ("a", "b")
+    tick = {"event_time": START_US, "instrument_id": "X", "sequence": 0, "mark_e8": E8,
+            "index_e8": E8}  # fmt: skip
+    values = [encode_record("mark", tick | {"source": source}) for source in sources]
+    offsets = np.arange(len(values))
+    block = Block("prices", 0, offsets, [b"X"] * len(values), values, offsets)
+    board.take(np.zeros(len(values), np.int64), read_flat(block, "mark").columns, "", offsets)
 
 
 def _evaluate(profile: Profile, held: list[int], kind: Kind) -> None:

@@ -1,6 +1,6 @@
 """A block of flat records to columns, compiled: one loop over the rows, a step or two a field.
 
-Flat is a record of longs, enums, booleans and texts, each perhaps nullable. A row is vouched for
+Flat is a record of longs, enums, doubles and texts, each perhaps nullable. A row is vouched for
 only where every read stayed within its own bytes and the last one ended exactly at their end; any
 other row goes to `record_codec`, which has the last word, as in `schemas.block_decode`.
 """
@@ -21,9 +21,9 @@ from schemas.wire import frame
 from streams.state.probing import index
 
 UInt8s = NDArray[np.uint8]
-NUMBER, TEXT, UNION = 0, 1, 2
+NUMBER, TEXT, UNION, DOUBLE = 0, 1, 2, 3
 """What a step reads; a union says whether there is something for the next one to read."""
-KINDS = {"long": NUMBER, "enum": NUMBER, "string": TEXT}
+KINDS = {"long": NUMBER, "enum": NUMBER, "string": TEXT, "double": DOUBLE}
 UNBOUNDED = -1
 """The limit of a long; that of an enum is how many symbols it has."""
 DAMAGED, ASCII, OTHER = 0, 1, 2
@@ -38,7 +38,7 @@ LOW_HALF = np.uint64(0x0000_0000_FFFF_FFFF)
 
 
 def read_flat(block: Block, record: str) -> Decoded:
-    """As `schemas.block_decode.decode` with spans, of a record of longs, enums and texts."""
+    """As `schemas.block_decode.decode` with spans, of a flat record."""
     schema = record_schema(record)
     step_of, layout = _layout(record)
     values = [value or b"" for value in block.values]
@@ -50,10 +50,14 @@ def read_flat(block: Block, record: str) -> Decoded:
     data: dict[str, Any] = {}
     nulls: dict[str, NDArray[np.bool_]] = {}
     for field, step in zip(schema.fields, step_of, strict=True):
-        text = field.kind == "string"
-        data[field.name] = Spans(source, numbers[step], sizes[step]) if text else numbers[step]
+        data[field.name] = numbers[step]
         if field.nullable:
             nulls[field.name] = numbers[step - 1] == 0
+        if field.kind == "string":
+            data[field.name] = Spans(source, numbers[step], sizes[step])
+        elif field.kind == "double":
+            data[field.name] = values = numbers[step].view(np.float64)
+            values[nulls.get(field.name, ())] = np.nan
     columns = Columns(record, np.arange(n), data, nulls)
     if (fates == ASCII).all():
         return Decoded(columns, [])
@@ -115,7 +119,7 @@ def _read(
         for step in range(len(kinds)):
             number, size = np.int64(0), np.int64(0)
             if sound and there:
-                word = words[at]
+                first, word = at, words[at]
                 stops = ~word & TOPS
                 taken = stops ^ (stops - ONE)
                 at += (taken & ONES) * ONES >> LAST_BYTE
@@ -131,7 +135,10 @@ def _read(
                 number = np.int64(word >> ONE) ^ -np.int64(word & ONE)
                 limit = limits[step]
                 sound = bool(ended and at <= end and (limit == UNBOUNDED or 0 <= number < limit))
-                if kinds[step] == TEXT:
+                if kinds[step] == DOUBLE:
+                    number, at = np.int64(words[first]), first + index(8)
+                    sound = bool(at <= end)
+                elif kinds[step] == TEXT:
                     sound = sound and bool(0 <= number <= np.int64(end - at))
                     size, number = number if sound else np.int64(0), np.int64(at)
                     for place in range(at, at + index(size)):

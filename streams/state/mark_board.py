@@ -7,14 +7,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.block import Columns, Int64s
-from schemas.units import LIMIT_E8, US_PER_MS, Floats
+from schemas.units import US_PER_MS, Floats
+from streams.state.columns import PairTable
 from streams.state.guards import Guard, Limits, worse_bound_e8
-from streams.state.price_feed import Feed
+from streams.state.name_table import NameTable
+from streams.state.price_feed import (
+    COUNTS,
+    IGNORED,
+    SECOND_US,
+    Bounds,
+    Feeds,
+    Shown,
+    Ticks,
+    Told,
+    take_ticks,
+)
 
 NOT_TRADED = frozenset({"HALTED", "SETTLED"})
 NEVER_US = np.iinfo(np.int64).max
-COLUMNS = {"mark_e8": 0, "index_e8": 0, "time_us": 0, "slow_e8": 0, "spread_e8": 0}
-COLUMNS |= {"halted_us": NEVER_US, "bid_depth_e8": 0, "ask_depth_e8": 0}
+COLUMNS: dict[str, float] = {**dict.fromkeys(Shown._fields, 0), "halted_us": NEVER_US}
+COLUMNS |= {"waiting": False, "changed": False, "option": False, "volatility": np.nan}
+"""What an instrument begins with."""
 
 
 class MarkBoard:
@@ -50,22 +63,22 @@ class MarkBoard:
         self.last_source = ""
         """Where the tick was read that last moved the clock."""
         self.changed: NDArray[np.bool_] = np.zeros(0, np.bool_)
-        self._feeds: list[Feed] = []
-        self._sequence: dict[tuple[int, str], int] = {}
+        self._bounds = Bounds.of(self.limits)
+        self._feeds = Feeds.new(0)
+        self._sources = NameTable()
+        self._told = PairTable(
+            instrument=np.int32, source=np.int32, known=np.bool_, sequence=np.int64,
+            time_us=np.int64, index_e8=np.int64, following=np.int64, live=np.bool_,
+        )  # fmt: skip
 
     def resize(self, instruments: int) -> None:
         """Make room for instruments that are new."""
         more = instruments - len(self.mark_e8)
         if more > 0:
             for name, empty in COLUMNS.items():
-                column = getattr(self, name)
-                setattr(self, name, np.concatenate([column, np.full(more, empty, np.int64)]))
-            for name in ("changed", "option", "waiting"):
-                column = getattr(self, name)
-                setattr(self, name, np.concatenate([column, np.zeros(more, np.bool_)]))
-            self.volatility = np.concatenate([self.volatility, np.full(more, np.nan)])
+                setattr(self, name, np.append(getattr(self, name), np.full(more, empty)))
             self.source.extend([""] * more)
-            self._feeds.extend(Feed(self.limits) for _ in range(more))
+            self._feeds = self._feeds.with_more(more)
 
     def list_instrument(self, instrument: int, record: Mapping[str, Any]) -> None:
         """Take what its listing says: whether it trades, and whether it is an option."""
@@ -73,64 +86,31 @@ class MarkBoard:
         self.halted_us[instrument] = record["event_time"] if halted else NEVER_US
         self.option[instrument] = record["kind"] == "OPTION"
 
-    def take(self, instruments: Int64s, ticks: Columns, sources: list[str]) -> int:
+    def take(self, instruments: Int64s, ticks: Columns, place: str, offsets: Int64s) -> int:
         """Take ticks in their order; `instruments` int64[n] are known and `ticks` are admitted.
 
-        A tick whose sequence is not above its source's last is out of order or a duplicate: it is
-        ignored and counted. Returns how many were taken.
+        They were read at `offsets` int64[n] of `place`, a topic-partition. A tick whose sequence
+        is not above its source's last is out of order or a duplicate: it is ignored and counted.
+        Returns how many were taken.
         """
-        data = ticks.data
-        taken = 0
-        rows = zip(
-            instruments.tolist(),
-            data["source"],
-            data["sequence"].tolist(),
-            data["mark_e8"].tolist(),
-            data["index_e8"].tolist(),
-            data["bid_e8"].tolist(),
-            data["ask_e8"].tolist(),
-            data["implied_volatility"].tolist(),
-            zip(data["bid_depth_e8"].tolist(), data["ask_depth_e8"].tolist(), strict=True),
-            data["event_time"].tolist(),
-            sources,
-            strict=True,
+        data, fates = ticks.data, np.empty(len(ticks), np.int64)
+        told = self._told.rows(instruments, self._sources.rows(data["source"]))
+        given = Ticks(instruments, told, *(data[name] for name in Ticks._fields[2:]))
+        state = (
+            Told(*(self._told[name] for name in Told._fields)),
+            Shown(*(getattr(self, name) for name in Shown._fields)),
+            self._feeds,
         )
-        ticked: dict[int, Feed] = {}
-        for (
-            instrument, source, sequence, mark, index, bid, ask, sigma, depth, time_us, read_at
-        ) in rows:  # fmt: skip
-            if sequence <= self._sequence.get((instrument, source), -1):
-                self.ignored += 1
-                continue
-            self._sequence[instrument, source] = sequence
-            taken += 1
-            ticked[instrument] = feed = self._feeds[instrument]
-            feed.index(source, mark, index, time_us)
-            if feed.take(source, mark, time_us):
-                feed.spread_e8 = abs(ask - bid) if bid and ask else 0
-                feed.implied_volatility = sigma
-                feed.depth_e8 = depth
-                feed.read_at = read_at
-            if time_us > self.clock_us:
-                self.clock_us, self.last_source = time_us, read_at
-        self._show(ticked)
-        return taken
-
-    def _show(self, ticked: Mapping[int, Feed]) -> None:
-        """Write what these feeds have come to into the columns."""
-        rows, feeds = list(ticked), ticked.values()
-        self.mark_e8[rows] = [feed.mark_e8 for feed in feeds]
-        self.index_e8[rows] = [feed.index_e8 for feed in feeds]
-        self.time_us[rows] = [feed.time_us for feed in feeds]
-        self.slow_e8[rows] = [int(feed.slow_e8) for feed in feeds]
-        self.spread_e8[rows] = [min(feed.spread_e8, LIMIT_E8) for feed in feeds]
-        depths = np.array([feed.depth_e8 for feed in feeds], np.int64).reshape(-1, 2)
-        self.bid_depth_e8[rows], self.ask_depth_e8[rows] = depths.clip(0, LIMIT_E8).T
-        self.volatility[rows] = [feed.implied_volatility for feed in feeds]
-        self.waiting[rows] = [feed.waiting > 0 for feed in feeds]
-        self.changed[rows] = True
-        for row, feed in ticked.items():
-            self.source[row] = feed.read_at
+        self.clock_us, moved = take_ticks(given, state, self._bounds, self.clock_us, fates)
+        if moved >= 0:
+            self.last_source = f"{place}-{offsets[moved]}"
+        counts = np.flatnonzero(fates == COUNTS)
+        read_at = zip(instruments[counts].tolist(), offsets[counts].tolist(), strict=True)
+        for instrument, offset in dict(read_at).items():
+            self.source[instrument] = f"{place}-{offset}"
+        ignored = np.count_nonzero(fates == IGNORED)
+        self.ignored += ignored
+        return len(ticks) - ignored
 
     def guards(self) -> NDArray[np.int8]:
         """int8[I]: the Guard of each instrument's mark; no mark at all is STALE.
@@ -150,9 +130,16 @@ class MarkBoard:
         guard = np.where(old | (self.mark_e8 == 0), Guard.STALE, guard)
         return np.where(self.clock_us >= self.halted_us, Guard.HALTED, guard).astype(np.int8)
 
+    def deviations(self) -> Floats:
+        """float64[I]: standard deviation of returns per square root of a second; 0 without any."""
+        squares, span_us = self._feeds.squares, self._feeds.span_us
+        per_us = np.divide(squares, span_us, out=np.zeros(len(squares)), where=span_us > 0)
+        deviations: Floats = np.sqrt(per_us * SECOND_US)
+        return deviations
+
     def bounds_e8(self) -> tuple[Int64s, Int64s]:
         """Where each price may be, lowest and highest [I]: for what must not rest on the mark."""
-        volatility = np.array([feed.volatility() for feed in self._feeds], np.float64)
+        volatility = self.deviations()
         age_s = (self.clock_us - self.time_us).clip(min=0) / 1e6
         low, high = (
             worse_bound_e8(
@@ -176,9 +163,3 @@ class MarkBoard:
         gap = np.abs(self.mark_e8 - from_e8).astype(np.float64) * 1e6
         beyond: NDArray[np.bool_] = (from_e8 > 0) & (gap > from_e8 * float(limit_ppm))
         return beyond
-
-
-def price_in_range(price_e8: Int64s) -> NDArray[np.bool_]:
-    """bool[n]: positive and within Decimal64's 18 digits."""
-    in_range: NDArray[np.bool_] = (price_e8 > 0) & (price_e8 <= LIMIT_E8)
-    return in_range

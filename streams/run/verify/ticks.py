@@ -72,7 +72,7 @@ class Ticks:
             self._numbers.setdefault(record["instrument_id"], len(self._numbers))
         board.resize(len(self._numbers))
         numbers = np.array([self._numbers[r["instrument_id"]] for r in records], np.int64)
-        board.take(numbers, _columns(records), [""] * len(records))
+        board.take(numbers, _columns(records), "", np.zeros(len(records), np.int64))
         shown = [getattr(board, name)[numbers].astype(np.int64) for name in SHOWN]
         self._shown.append((np.stack(shown, axis=1), board.volatility[numbers]))
         for record in records:

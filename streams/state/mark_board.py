@@ -108,7 +108,7 @@ class MarkBoard:
         read_at = zip(instruments[counts].tolist(), offsets[counts].tolist(), strict=True)
         for instrument, offset in dict(read_at).items():
             self.source[instrument] = f"{place}-{offset}"
-        ignored = np.count_nonzero(fates == IGNORED)
+        ignored = int(np.count_nonzero(fates == IGNORED))
         self.ignored += ignored
         return len(ticks) - ignored
 

@@ -107,7 +107,10 @@ class Feeds(NamedTuple):
 
     def with_more(self, n: int) -> "Feeds":
         """These and new ones."""
-        return Feeds(*map(np.concatenate, zip(self, Feeds.new(n), strict=True)))
+        new = Feeds.new(n)._asdict()
+        return self._replace(
+            **{name: np.append(mine, new[name]) for name, mine in self._asdict().items()}
+        )
 
 
 class Bounds(NamedTuple):
@@ -204,7 +207,8 @@ def _index(told: Told, feeds: Feeds, of: int, place: int, tick: tuple[int, int])
         indices[count] = told.index_e8[at - 1]
         at, count = told.following[at - 1], count + 1
     indices.sort()
-    return (indices[count // 2] + indices[count - 1 - count // 2]) // 2
+    middle = count // 2
+    return int((indices[middle] + indices[count - 1 - middle]) // 2)
 
 
 @compiled
@@ -259,14 +263,14 @@ def _waits(
     if not feeds.waits[of] or up != feeds.waits_up[of]:
         feeds.waits[of], feeds.waits_for[of], feeds.waits_up[of] = 0, place, up
     feeds.waits[of] += 1
-    return place == feeds.waits_for[of] and feeds.waits[of] < bounds.jump_ticks
+    return bool(place == feeds.waits_for[of] and feeds.waits[of] < bounds.jump_ticks)
 
 
 @compiled
 def _spread_e8(bid_e8: int, ask_e8: int) -> int:
     """What is between them, within 18 digits; each may be any number of 64 bits."""
     apart = np.uint64(max(bid_e8, ask_e8)) - np.uint64(min(bid_e8, ask_e8))
-    return np.int64(min(apart, np.uint64(LIMIT_E8)))
+    return int(np.int64(min(apart, np.uint64(LIMIT_E8))))  # else it would meet a 0 as a float
 
 
 @compiled

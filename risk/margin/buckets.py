@@ -10,16 +10,8 @@ from risk.compiled import compiled
 from risk.holdings import Balances, MarginState, Positions, PositionState, Rules
 from risk.margin import columns
 from risk.margin.columns import plain
-from risk.margin.kernel import (
-    FAILURES,
-    NONE,
-    ROW,
-    SETTLEMENT,
-    UNORDERED,
-    Flags,
-    evaluate_part,
-    evaluate_parts,
-)
+from risk.margin.kernel import Flags, evaluate_part, evaluate_parts
+from risk.margin.layout import FAILURES, NONE, ROW, UNORDERED
 from risk.margin.rows import Columns
 from schemas.units import Int64s
 
@@ -82,7 +74,7 @@ def evaluate(
         tuple(plain(getattr(rows, name)) for name in rows.__slots__)
         for rows in (positions, balances)
     )
-    rule, owned = _of_use(columns.rules(marks_e8, rules), owned)
+    rule = columns.rules(marks_e8, rules)
     out = _empty(len(held[0]), size) if into is None else _taken_over(into, len(held[0]), size)
     failure = _fill(held, owned, rule, out)
     if failure == UNORDERED:
@@ -98,29 +90,10 @@ def evaluate(
     return MarginState(equity, initial, maintenance, initial_equity), PositionState(*valued)
 
 
-def _of_use(rule: Rule, owned: Columns) -> tuple[Rule, Columns]:
-    """The rules and the balances with only those assets that something is settled or paid in.
-
-    Every bucket has a place for each asset, and an exchange names one with each instrument.
-    """
-    (market, *of_instruments, assets, strict_assets, haircuts), flags = rule
-    owner, paid, amount = owned
-    if len(paid) and not (paid.min() >= 0 and paid.max() < len(assets)):
-        raise IndexError(MISSING)
-    used = np.zeros(len(assets), np.bool_)
-    used[market[:, SETTLEMENT]] = used[paid] = True
-    if used.all() or not used.any():
-        return rule, owned
-    place = np.cumsum(used) - 1
-    market[:, SETTLEMENT] = place[market[:, SETTLEMENT]]
-    of_assets = assets[used], strict_assets[used], haircuts[used]
-    return ((market, *of_instruments, *of_assets), flags), (owner, place[paid], amount)
-
-
 def _fill(held: Columns, owned: Columns, rule: Rule, out: Columns) -> int:
     """Fill the columns of the states; the lowest failure, see the kernel."""
     tables, flags = rule
-    edges = _edges(held[0], owned[0], len(out[4]), len(tables[4]))
+    edges = _edges(held[0], owned[0], len(out[4]), len(tables[5]))
     if (np.diff(edges)[:, ::2] < 0).any():
         return UNORDERED
     if len(held[0]) + len(owned[0]) < WORTH_SHARING:

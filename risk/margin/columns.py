@@ -7,7 +7,7 @@ from risk.holdings import Assets, Rules, StepTable, Tiers
 from risk.margin.kernel import Flags
 from risk.margin.rows import Columns
 from risk.tables import NO_FLOOR
-from schemas.units import PPM, Int64s
+from schemas.units import E8, PPM, Int64s
 
 NO_CAP = np.iinfo(np.int64).max
 
@@ -49,6 +49,11 @@ def tiers(of: Tiers) -> Int64s:
     )
 
 
+def first(of_tiers: Int64s) -> Int64s:
+    """The first tier of every instrument, column by column [., I]."""
+    return of_tiers[:, 0].T.copy()
+
+
 def premiums(of: Tiers) -> Int64s:
     return table(of.fee_ppb, of.initial_factor_ppb, of.maintenance_factor_ppb)
 
@@ -62,18 +67,26 @@ def rules(marks_e8: Int64s, in_force: Rules) -> tuple[Columns, Flags]:
         np.full(count, PPM) if weight is None else weight,
         np.full(count, NO_CAP) if cap is None else cap,
     )
-    market = table(
-        np.where(contracts.inverse, 0, marks_e8),
-        marks_e8,
-        contracts.inverse,
-        contracts.multiplier_e8,
-        contracts.settlement,
-        assets.price_e8[contracts.settlement],
+    inverse, price_e8 = contracts.inverse, assets.price_e8[contracts.settlement]
+    market = np.array(
+        (
+            np.where(inverse, E8, contracts.multiplier_e8),
+            np.where(inverse, 0, marks_e8),
+            np.where(inverse, E8, price_e8),
+            inverse,
+            contracts.multiplier_e8,
+            marks_e8,
+            price_e8,
+            contracts.settlement,
+        ),
+        np.int64,
     )
     strict = limited or assets.slow_price_e8 is not None
+    of_tiers = tiers(in_force.tiers)
     tables = (
         market,
-        tiers(in_force.tiers),
+        first(of_tiers),
+        of_tiers,
         premiums(in_force.tiers),
         limits,
         table(assets.price_e8, assets.price_e8, assets.borrow_weight_ppm),

@@ -20,6 +20,8 @@ FEE, FACTOR, FACTOR_M = range(3)  # premiums [I], for the method sqrt
 Columns = tuple[Int64s, ...]
 
 MOST_PRODUCT = LIMIT_E8 * float(E8) * (1 - 1e-12)
+EXACT = 10**18 - 10**7
+"""Amounts up to here fit when they are multiplied by 1, for all that `MOST_PRODUCT` holds back."""
 MOST_QUOTIENT = LIMIT_E8 * (1 - 1e-12)
 OVER = LIMIT_E8 + 1
 SAFE_SUM = 8e18
@@ -27,6 +29,22 @@ SAFE_SUM = 8e18
 
 index = np.uint64
 """Of rows: at a signed index numba looks whether it counts from the end."""
+
+
+@compiled
+def copy(values: Int64s, result: Int64s) -> None:
+    """As `result[:] = values`, of columns that do not overlap, which need not be looked at then."""
+    for row in range(len(values)):
+        result[row] = values[row]
+
+
+@compiled
+def pick(values: Int64s, of: Int64s) -> Int64s:
+    """The value `of` each row; a loop of its own, as one with a look-up goes row by row."""
+    result = np.empty(len(of), np.int64)
+    for row in range(len(of)):
+        result[row] = values[index(of[row])]
+    return result
 
 
 @compiled
@@ -102,27 +120,30 @@ def multiply_rows(left: Int64s, right: Int64s, result: Int64s, what: Int64s, cod
 
 
 @compiled
-def multiply(left_e8: int, right_e8: int) -> tuple[int, bool]:
-    """`schemas.units.multiply_e8` of one row."""
-    product = float(left_e8) * float(right_e8)
-    if not abs(product) <= MOST_PRODUCT:
-        return 0, False
-    guess = int(product * 1e-8)
-    rest = float(left_e8 * right_e8 - guess * E8)
-    return guess + int(np.rint((rest + (0.5 if product > 0 else -0.5)) * 1e-8)), True
+def multiply_by(
+    left: Int64s, factor: Int64s, of: Int64s, result: Int64s, failed: tuple[Int64s, int]
+) -> None:
+    """`multiply_rows` with the factor `of` each row; often all of them are 1."""
+    what, code = failed
+    if (factor == E8).all() and largest(left) <= EXACT:
+        copy(left, result)
+        return
+    multiply_rows(left, pick(factor, of), result, what, code)
 
 
 @compiled
-def divide(left_e8: int, right_e8: int) -> tuple[int, bool]:
-    """`schemas.units.divide_e8` of one row whose divisor is an amount."""
-    a, b = abs(left_e8), abs(right_e8)
-    if not (0 < b <= LIMIT_E8 and abs(float(left_e8)) * E8 <= b * MOST_QUOTIENT):
-        return 0, False
-    guess = int(float(a) * E8 / b)
-    guess += int(np.rint(float(a * E8 - guess * b) / b))
-    twice = 2 * (a * E8 - guess * b)
-    magnitude = guess + int(twice >= b) - int(twice < -b)
-    return (magnitude if (left_e8 < 0) == (right_e8 < 0) else -magnitude), True
+def divide_rows(left: Int64s, right: Int64s, result: Int64s, what: Int64s, code: int) -> None:
+    """`schemas.units.divide_e8` by amounts; `code` goes into `what` of rows that do not fit."""
+    for row in range(len(left)):
+        a, b = abs(left[row]), abs(right[row])
+        guess = np.int64(float(a) * E8 / float(b))
+        guess += np.int64(np.rint(float(a * E8 - guess * b) / float(b)))
+        twice = 2 * (a * E8 - guess * b)
+        magnitude = guess + np.int64(twice >= b) - np.int64(twice < -b)
+        signed = magnitude if (left[row] < 0) == (right[row] < 0) else -magnitude
+        fits = (b > 0) & (b <= LIMIT_E8) & (float(a) * E8 <= float(b) * MOST_QUOTIENT)
+        result[row] = signed if fits else 0
+        what[row] = what[row] if fits else min(what[row], code)
 
 
 @compiled
@@ -131,12 +152,6 @@ def charge(amount_e8: int, rate_ppb: int, cum_e8: int, rest_ppb: int) -> int:
     guess = np.int64(float(amount_e8) * float(rate_ppb) * 1e-9)
     left = float(amount_e8 * rate_ppb - guess * PPB - rest_ppb)
     return int(guess - cum_e8 + np.int64(np.ceil((left - 0.5) * 1e-9)))
-
-
-@compiled
-def charge_rows(amount: Int64s, rate: Int64s, cum: Int64s, rest: Int64s, result: Int64s) -> None:
-    for row in range(len(amount)):
-        result[row] = charge(amount[row], rate[row], cum[row], rest[row])
 
 
 @compiled
@@ -152,10 +167,10 @@ def mark_beyond(values: Int64s, what: Int64s, code: int) -> None:
 
 
 @compiled
-def level(amount_e8: int, subject: int | np.uint64, table: Int64s) -> int:
-    """The last step whose floor is <= the amount."""
+def level(amount_e8: int, table: Int64s) -> int:
+    """The last step [K] whose floor is <= the amount."""
     step = 0
-    while amount_e8 >= table[subject, index(step), NEXT]:
+    while amount_e8 >= table[index(step), NEXT]:
         step += 1
     return step
 
@@ -185,52 +200,67 @@ def with_premium(rate_ppb: int, fee_ppb: int, factor_ppb: int, root_e9: int) -> 
 
 
 @compiled
-def add_premiums(
-    size: Int64s, instrument: Int64s, premiums: Int64s, rate: Int64s, rate_m: Int64s
-) -> None:
-    """Rates of instruments with the method sqrt become those of the sizes."""
-    for row in range(len(size)):
-        i = index(instrument[row])
-        fee, factor, factor_m = premiums[i, FEE], premiums[i, FACTOR], premiums[i, FACTOR_M]
-        if factor > 0:
-            root_e9 = root(abs(size[row]))
-            rate[row] = with_premium(rate[row], fee, factor, root_e9)
-            rate_m[row] = with_premium(rate_m[row], fee, factor_m, root_e9)
-
-
-@compiled
 def require(
     notional: Int64s, size: Int64s, instrument: Int64s, rules: Columns, result: Columns
 ) -> None:
-    """Initial and maintenance margin of positions; what does not fit is above the limit."""
-    tiers, premiums = rules
-    step = np.empty((6, len(notional)), np.int64)
+    """Initial and maintenance margin of positions; what does not fit is above the limit.
+
+    All by the first tier, which most are in and which deducts nothing; then the others one by one.
+    """
+    first, tiers, premiums = rules
+    initial, maintenance = result
+    work, count = np.empty((3, len(notional)), np.int64), 0
+    rate, rate_m, higher = work[0], work[1], work[2]
     for row in range(len(notional)):
         i = index(instrument[row])
-        k = index(level(notional[row], i, tiers))
-        step[0, row], step[1, row] = tiers[i, k, RATE], tiers[i, k, RATE_M]
-        step[2, row], step[3, row] = tiers[i, k, CUM], tiers[i, k, CUM_M]
-        step[4, row], step[5, row] = tiers[i, k, REST], tiers[i, k, REST_M]
+        rate[row], rate_m[row], higher[count] = first[RATE, i], first[RATE_M, i], row
+        count += int(notional[row] >= first[NEXT, i])
+    for row in range(len(notional)):
+        initial[row] = charge(notional[row], rate[row], 0, 0)
+        maintenance[row] = charge(notional[row], rate_m[row], 0, 0)
+    for row in higher[:count]:
+        i, amount = index(instrument[row]), notional[row]
+        of = tiers[i, index(level(amount, tiers[i]))]
+        initial[row] = charge(amount, of[RATE], of[CUM], of[REST])
+        maintenance[row] = charge(amount, of[RATE_M], of[CUM_M], of[REST_M])
     if premiums[:, FACTOR].any():
-        add_premiums(size, instrument, premiums, step[0], step[1])
-    charge_rows(notional, step[0], step[2], step[4], result[0])
-    charge_rows(notional, step[1], step[3], step[5], result[1])
+        add_premiums(notional, size, instrument, (tiers, premiums), result)
+
+
+@compiled
+def add_premiums(
+    notional: Int64s, size: Int64s, instrument: Int64s, rules: Columns, result: Columns
+) -> None:
+    """The margins of instruments with the method sqrt become those of the sizes."""
+    tiers, premiums = rules
+    initial, maintenance = result
+    for row in range(len(size)):
+        i, amount = index(instrument[row]), notional[row]
+        fee, factor, factor_m = premiums[i, FEE], premiums[i, FACTOR], premiums[i, FACTOR_M]
+        if factor > 0:
+            root_e9 = root(abs(size[row]))
+            of = tiers[i, index(level(amount, tiers[i]))]
+            rate = with_premium(of[RATE], fee, factor, root_e9)
+            rate_m = with_premium(of[RATE_M], fee, factor_m, root_e9)
+            initial[row] = charge(amount, rate, of[CUM], of[REST])
+            maintenance[row] = charge(amount, rate_m, of[CUM_M], of[REST_M])
 
 
 @compiled
 def count_collateral(value: Int64s, borrow_ppm: int, haircut: Int64s, result: Int64s) -> None:
-    """What values of one asset count for: less a haircut [K], or with a borrow weight.
-
-    Rates do not decrease, so the line of the step an amount falls into is the highest of all.
-    """
-    lowest, borrow = haircut[0, RATE], borrow_ppm * 1_000
-    for row in range(len(value)):
-        rate = lowest if value[row] >= 0 else borrow
-        result[row] = value[row] - charge(abs(value[row]), rate, 0, 0)
-    for k in range(1, len(haircut)):
-        rate, cum, rest = haircut[k, RATE], haircut[k, CUM], haircut[k, REST]
-        if rate == 0:  # behind the last step of this asset
-            break
+    """What values of one asset count for: less a haircut [K], or with a borrow weight."""
+    lowest, borrow, above = haircut[0, RATE], borrow_ppm * 1_000, haircut[0, NEXT]
+    higher = False
+    if lowest == borrow == 0:
+        copy(value, result)
+    else:
         for row in range(len(value)):
-            line = value[row] - charge(max(value[row], 0), rate, cum, rest)
-            result[row] = min(result[row], line)
+            rate = lowest if value[row] >= 0 else borrow
+            result[row] = value[row] - charge(abs(value[row]), rate, 0, 0)
+    for row in range(len(value)):
+        higher |= value[row] >= above
+    if higher:
+        for row in range(len(value)):
+            if value[row] >= above:
+                of = haircut[index(level(value[row], haircut))]
+                result[row] = value[row] - charge(value[row], of[RATE], of[CUM], of[REST])

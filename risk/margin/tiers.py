@@ -29,7 +29,8 @@ def requirement(
             raise ValueError("the margin method sqrt needs size_e8, the sizes in units of the base")
         size_e8 = np.zeros(len(notional_e8), np.int64)
     initial_e8, maintenance_e8 = result = tuple(np.empty((2, len(notional_e8)), np.int64))
-    plain, tables = columns.plain, (columns.tiers(tiers), columns.premiums(tiers))
+    plain, of_tiers = columns.plain, columns.tiers(tiers)
+    tables = columns.first(of_tiers), of_tiers, columns.premiums(tiers)
     require(plain(notional_e8), plain(size_e8), plain(instrument), tables, result)
     fits = initial_e8 <= LIMIT_E8  # no maintenance rate is above its initial rate
     return initial_e8 * fits, maintenance_e8 * fits, fits

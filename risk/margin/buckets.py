@@ -127,6 +127,8 @@ def _edges(bucket: Int64s, owner: Int64s, size: int, assets: int) -> Int64s:
     They cover every row, also where rows do not ascend; but a part may then end before it begins.
     """
     rows = len(bucket) + len(owner) + size * assets // EMPTY
+    if rows < PART:
+        return np.array([[0, size, 0, len(bucket), 0, len(owner)]])
     cuts = np.linspace(0, size, rows // PART + 2).astype(np.int64)
     edges = cuts, np.searchsorted(bucket, cuts), np.searchsorted(owner, cuts)
     for edge, last in zip(edges[1:], (len(bucket), len(owner)), strict=True):

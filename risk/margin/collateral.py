@@ -7,10 +7,8 @@ from risk.margin.layout import (
     ASSET_VALUE,
     BORROW,
     DEBT_PRICE,
-    DENSE,
     EQUITY,
     FAILURES,
-    FEW,
     FITS,
     NET,
     NONE,
@@ -31,13 +29,18 @@ from risk.margin.rows import (
 )
 from schemas.units import E8, LIMIT_E8, Floats, Int64s
 
+FEW = 8
+"""Assets of which one that nobody has costs less than a look at every row."""
+DENSE = 2
+"""Where one bucket in so many has an asset, all of them are weighed with it."""
+
 
 @compiled
-def lowest(what: Int64s, bucket: Int64s, first: int) -> int:
-    """The lowest failure among rows and their buckets, counted from `first`."""
+def lowest(what: Int64s, bucket: Int64s) -> int:
+    """The lowest failure among rows and their buckets."""
     failure = NONE
     for row in range(len(what)):
-        worst = (first + bucket[row]) * FAILURES + what[row]
+        worst = bucket[row] * FAILURES + what[row]
         failure = min(failure, worst if what[row] < FITS else NONE)
     return int(failure)
 
@@ -47,9 +50,9 @@ def named_assets(
     instrument: Int64s, paid: Int64s, settlement: Int64s, assets: int
 ) -> tuple[Int64s, Int64s]:
     """The assets that a row is paid or settled in, and the place of each among these [A]."""
-    named = np.zeros(assets, np.bool_)
     if assets <= FEW:
         return np.arange(assets), np.arange(assets)
+    named = np.zeros(assets, np.bool_)
     for row in range(len(paid)):
         named[index(paid[row])] = True
     for row in range(len(instrument)):
@@ -127,13 +130,13 @@ def weigh_assets(span: Span, net: Int64s, named: Int64s, rules: Columns, equity:
             continue
         if many * DENSE >= size:
             weigh_asset(of, assets[asset], haircuts[asset], what, counts[at])
-            failure = min(failure, lowest(what, bucket, 0))
+            failure = min(failure, lowest(what, bucket))
         else:
             rows = np.flatnonzero(of)
             held = np.empty(many, np.int64)
             weigh_asset(of[rows], assets[asset], haircuts[asset], what[:many], held)
             counts[at][rows] = held
-            failure = min(failure, lowest(what[:many], bucket[rows], 0))
+            failure = min(failure, lowest(what[:many], bucket[rows]))
     sums = equity[span[0] : span[1]]
     add_rows(counts, sums)
     if float(largest(counts.ravel())) * len(counts) >= SAFE_SUM:

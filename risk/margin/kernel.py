@@ -2,10 +2,8 @@
 
 A part is small enough for its columns to stay in the cache. Positions are (bucket, instrument,
 quantity, cost) and balances (bucket, asset, amount), both ascending by bucket; a table is one int64
-array whose last axis is named below. A failure is bucket x FAILURES + what does not fit, in the
+array whose columns `layout` names. A failure is bucket x FAILURES + what does not fit, in the
 order of the calculation, or NONE; UNORDERED where rows do not ascend by bucket.
-
-The cache on disk notices a change of this file, not of `rows`, whose code is part of it.
 """
 
 import numba
@@ -26,14 +24,14 @@ from risk.margin.layout import (
     MULTIPLIER,
     NONE,
     NOTIONAL,
-    PRICE_OF,
+    PAID_AT,
     PROFIT,
     ROW,
     SETTLEMENT,
-    UNIT,
     UNORDERED,
     VALUE,
     WEIGHT,
+    WORTH,
     Span,
 )
 from risk.margin.rows import (
@@ -73,16 +71,16 @@ def value_inverse(
     rows = rows_with(market[INVERSE], positions[1])
     instrument, quantity = pick(positions[1], rows), pick(positions[2], rows)
     work = np.empty((4, len(rows)), np.int64)
-    contracts, worth, worth_in_quote, failed = work[0], work[1], work[2], work[3]
+    contracts, worth, price, failed = work[0], work[1], work[2], work[3]
     failed[:] = FITS
     multiply_by(quantity, market[FACE], instrument, contracts, (failed, VALUE))
     divide_rows(contracts, pick(market[DIVISOR], instrument), worth, failed, VALUE)
     absolute(worth, contracts)
-    multiply_by(contracts, market[PRICE_OF], instrument, worth_in_quote, (failed, NOTIONAL))
+    multiply_by(contracts, market[WORTH], instrument, price, (failed, NOTIONAL))
     for place in range(len(rows)):
         row = index(rows[place])
         units[row] = value[row] = -worth[place]
-        notional[row], what[row] = worth_in_quote[place], failed[place]
+        notional[row], what[row] = price[place], failed[place]
 
 
 @compiled
@@ -97,14 +95,14 @@ def value_positions(positions: Columns, rules: Columns, out: Columns) -> int:
     multiply_by(quantity, market[MULTIPLIER], instrument, units, (what, VALUE))
     multiply_by(units, market[MARK], instrument, value, (what, VALUE))
     absolute(value, magnitude)
-    multiply_by(magnitude, market[UNIT], instrument, notional, (what, NOTIONAL))
+    multiply_by(magnitude, market[PAID_AT], instrument, notional, (what, NOTIONAL))
     if market[INVERSE].any():
         value_inverse(market, positions, units, (value, notional), what)
     subtract(value, cost, profit)
     mark_beyond(profit, what, PROFIT)
     require(notional, units, instrument, (first, tiers, premiums), (initial, maintenance))
     mark_beyond(initial, what, MARGIN)  # no maintenance rate is above its initial rate
-    return lowest(what, bucket, 0)
+    return lowest(what, bucket)
 
 
 @compiled

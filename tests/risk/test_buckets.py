@@ -168,6 +168,26 @@ def test_parts_and_cores_do_not_show_in_the_result():
     assert rows(margin)[:40] == slow.evaluate(few)[0]
 
 
+def test_many_assets_of_which_each_bucket_has_few():
+    """Some that half of the buckets have, some that few have, some that nobody has."""
+    base, random = crowd(4, positions=300, size=60), np.random.default_rng(4)
+    assets = 40
+    paid = [0, 1, 7, 7, 7, 7, 7, 7, 7, 31, 39]
+    sample = base._replace(
+        contracts=[(inverse, m, asset * 9) for inverse, m, asset in base.contracts],
+        prices=(base.prices * assets)[:assets],
+        slow_prices=(base.slow_prices * assets)[:assets],
+        borrow_weights=(base.borrow_weights * assets)[:assets],
+        haircuts=(base.haircuts * assets)[:assets],
+        balances=[
+            (int(random.integers(60)), paid[k % len(paid)], int(random.integers(-(10**10), 10**11)))
+            for k in range(120)
+        ],
+    )
+    margin, state = run(sample)
+    assert (rows(margin), rows(state)) == slow.evaluate(sample)
+
+
 def test_of_a_hedge_both_legs_are_charged_or_the_larger():
     hedge = book(positions=[(0, 0, 5 * E8, 0), (0, 0, -3 * E8, 0), (0, 0, -1 * E8, 0)])
     margin, _ = run(hedge)

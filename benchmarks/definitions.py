@@ -96,7 +96,10 @@ each topic of a partition.
 """,
     "kernels": """\
 The arrays are in memory and warm, rows ascend by bucket, results are checked first. A plain read
-is numpy's sum of every column of the same arrays in the same run.
+is numpy's sum of every column that the kernel reads or writes, by as many threads as the kernel
+has, in the same run. Re-margin is the call that a worker makes for cross and isolated buckets by a
+profile without strict prices; only that of all writes into the states of the call before. What a
+tick touches is found by a look at the instrument of every position.
 """,
     "sink": """\
 Blocks of at most 50,000 records in memory, through every step of the sink but Kafka's: Avro

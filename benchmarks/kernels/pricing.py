@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from benchmarks.contender import ContenderFailedError
+from benchmarks.kernels.plain_read import plain_read
 from risk.pricing import black76
 from risk.pricing.implied import implied_volatility
 
@@ -18,7 +19,7 @@ Market = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def measure(runs: int, options: int = 1_000_000) -> dict[str, Any]:
-    """The least of `runs`, in seconds, beside a plain read of the same columns.
+    """The least of `runs`, in seconds, beside a plain read of what goes in and out.
 
     `greeks_s` is the value with delta, gamma, vega, theta, vanna and volga, `numpy_s` the same by
     the textbook in numpy and scipy, `implied_s` the inversion of the values out of the money.
@@ -30,8 +31,9 @@ def measure(runs: int, options: int = 1_000_000) -> dict[str, Any]:
     value = black76.price(forward, strike, years, volatility, outside)
     inverse = (value, forward, strike, years, outside)
     _check(market, inverse)
+    found = asdict(black76.greeks(*market)).values()
     seconds = {
-        "read_s": _least(runs, lambda: [column.sum() for column in market]),
+        "read_s": _least(runs, plain_read([*market, *found])),
         "numpy_s": _least(runs, lambda: _plain(*market)),
         "price_s": _least(runs, lambda: black76.price(*market)),
         "greeks_s": _least(runs, lambda: black76.greeks(*market)),

@@ -40,6 +40,12 @@ def test_each_slice_has_its_own_rate():
     assert counts(9_000 * E8, table) == 1_950 * E8
 
 
+def test_the_first_steps_may_all_be_free():
+    table = [(0, 0), (1_000 * E8, 0), (2_000 * E8, 500_000)]
+    assert counts(2_000 * E8, table) == 2_000 * E8
+    assert counts(3_000 * E8, table) == 2_500 * E8
+
+
 def test_one_unit_rounds_down_on_both_sides():
     assert counts(1, [(0, 1)]) == 0
     assert counts(-1, [], borrow_weight=1) == -2

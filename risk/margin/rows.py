@@ -132,17 +132,34 @@ def multiply_by(
 
 
 @compiled
+def multiply(left_e8: int, right_e8: int) -> tuple[int, bool]:
+    """`schemas.units.multiply_e8` of one row."""
+    product = float(left_e8) * float(right_e8)
+    if not abs(product) <= MOST_PRODUCT:
+        return 0, False
+    guess = int(product * 1e-8)
+    rest = float(left_e8 * right_e8 - guess * E8)
+    return guess + int(np.rint((rest + (0.5 if product > 0 else -0.5)) * 1e-8)), True
+
+
+@compiled
+def divide(left_e8: int, right_e8: int) -> tuple[int, bool]:
+    """`schemas.units.divide_e8` of one row whose divisor is an amount."""
+    a, b = abs(left_e8), abs(right_e8)
+    fits = (b > 0) & (b <= LIMIT_E8) & (float(a) * E8 <= float(b) * MOST_QUOTIENT)
+    guess = np.int64(float(a) * E8 / float(b))
+    guess += np.int64(np.rint(float(a * E8 - guess * b) / float(b)))
+    twice = 2 * (a * E8 - guess * b)
+    magnitude = guess + np.int64(twice >= b) - np.int64(twice < -b)
+    signed = magnitude if (left_e8 < 0) == (right_e8 < 0) else -magnitude
+    return int(signed) if fits else 0, fits
+
+
+@compiled
 def divide_rows(left: Int64s, right: Int64s, result: Int64s, what: Int64s, code: int) -> None:
-    """`schemas.units.divide_e8` by amounts; `code` goes into `what` of rows that do not fit."""
+    """`divide` row by row; `code` goes into `what` of rows that do not fit."""
     for row in range(len(left)):
-        a, b = abs(left[row]), abs(right[row])
-        guess = np.int64(float(a) * E8 / float(b))
-        guess += np.int64(np.rint(float(a * E8 - guess * b) / float(b)))
-        twice = 2 * (a * E8 - guess * b)
-        magnitude = guess + np.int64(twice >= b) - np.int64(twice < -b)
-        signed = magnitude if (left[row] < 0) == (right[row] < 0) else -magnitude
-        fits = (b > 0) & (b <= LIMIT_E8) & (float(a) * E8 <= float(b) * MOST_QUOTIENT)
-        result[row] = signed if fits else 0
+        result[row], fits = divide(left[row], right[row])
         what[row] = what[row] if fits else min(what[row], code)
 
 

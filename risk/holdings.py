@@ -4,6 +4,8 @@ Every amount is int64 at 1e-8 (`_e8`), every rate int64 in parts per million (`_
 billion (`_ppb`) where several rates were made into one. Instruments, assets and buckets are row
 numbers. Shapes: I instruments, A assets, P positions, B balances, N buckets, S subjects
 (instruments or assets) with at most K steps each.
+
+Rules are never written to: what follows from them alone is kept with them (`risk.kept`).
 """
 
 from collections.abc import Sequence
@@ -31,7 +33,7 @@ Bools = NDArray[np.bool_]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Contracts:
     """How the price of each instrument becomes value, and in what it trades."""
 
@@ -52,7 +54,7 @@ class Terms:
     expiry_us: Int64s  # [I] microseconds since the epoch, 0 where there is none
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StepTable:
     """Progressive rates of many subjects: the slice of an amount above each floor at its own rate.
 
@@ -81,7 +83,7 @@ class StepTable:
         return StepTable(*step_columns(in_ppb, [True] * len(tables)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tiers:
     """Margin tiers of many instruments, by notional, at their effective rates.
 
@@ -168,7 +170,7 @@ def _each(what: str, given: Sequence[T] | None, count: int, default: T) -> Seque
     return entries
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Assets:
     """What each asset is worth and what it counts for as collateral."""
 
@@ -178,7 +180,7 @@ class Assets:
     slow_price_e8: Int64s | None = None  # [A] for the initial equity; None: the price
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rules:
     """What is in force: contracts, margin tiers, assets, and what differs by profile."""
 

@@ -7,7 +7,13 @@ positions and all free collateral, an isolated one a single position and what wa
 import numpy as np
 
 from risk.compiled import compiled
-from risk.holdings import Balances, MarginState, Positions, PositionState, Rules
+from risk.holdings import (
+    Balances,
+    MarginState,
+    Positions,
+    PositionState,
+    Rules,
+)
 from risk.margin import columns
 from risk.margin.columns import plain
 from risk.margin.kernel import Flags, evaluate_part, evaluate_parts
@@ -74,7 +80,8 @@ def evaluate(
         tuple(plain(getattr(rows, name)) for name in rows.__slots__)
         for rows in (positions, balances)
     )
-    rule = columns.rules(marks_e8, rules)
+    tables, flags = columns.rules(rules)
+    rule = (columns.market(marks_e8, rules), *tables), flags
     out = _empty(len(held[0]), size) if into is None else _taken_over(into, len(held[0]), size)
     failure = _fill(held, owned, rule, out)
     if failure == UNORDERED:

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from risk.holdings import Assets, Rules, StepTable, Tiers
+from risk.kept import kept
 from risk.margin.kernel import Flags
 from risk.margin.rows import Columns
 from risk.tables import NO_FLOOR
@@ -25,6 +26,7 @@ def table(*columns: ArrayLike) -> Int64s:
     return result
 
 
+@kept
 def steps(of: StepTable) -> Int64s:
     return table(_next(of.floor_e8), of.rate_ppb, of.cum_e8, of.cum_rest_ppb)
 
@@ -36,6 +38,7 @@ def _next(floor_e8: Int64s) -> Int64s:
     return above
 
 
+@kept
 def tiers(of: Tiers) -> Int64s:
     high, low = of.initial, of.maintenance
     return table(
@@ -54,21 +57,16 @@ def first(of_tiers: Int64s) -> Int64s:
     return of_tiers[:, 0].T.copy()
 
 
+@kept
 def premiums(of: Tiers) -> Int64s:
     return table(of.fee_ppb, of.initial_factor_ppb, of.maintenance_factor_ppb)
 
 
-def rules(marks_e8: Int64s, in_force: Rules) -> tuple[Columns, Flags]:
-    contracts, assets = in_force.contracts, in_force.assets
-    count = len(contracts.settlement)
-    weight, cap = in_force.profit_weight_ppm, in_force.profit_cap_e8
-    limited = weight is not None or cap is not None
-    limits = table(
-        np.full(count, PPM) if weight is None else weight,
-        np.full(count, NO_CAP) if cap is None else cap,
-    )
-    inverse, price_e8 = contracts.inverse, assets.price_e8[contracts.settlement]
-    market = np.array(
+def market(marks_e8: Int64s, in_force: Rules) -> Int64s:
+    """What every instrument is worth, column by column [., I]."""
+    contracts = in_force.contracts
+    inverse, price_e8 = contracts.inverse, in_force.assets.price_e8[contracts.settlement]
+    return np.array(
         (
             np.where(inverse, E8, contracts.multiplier_e8),
             np.where(inverse, 0, marks_e8),
@@ -81,10 +79,21 @@ def rules(marks_e8: Int64s, in_force: Rules) -> tuple[Columns, Flags]:
         ),
         np.int64,
     )
+
+
+@kept
+def rules(in_force: Rules) -> tuple[Columns, Flags]:
+    """All tables but that of the marks."""
+    assets, count = in_force.assets, len(in_force.contracts.settlement)
+    weight, cap = in_force.profit_weight_ppm, in_force.profit_cap_e8
+    limited = weight is not None or cap is not None
+    limits = table(
+        np.full(count, PPM) if weight is None else weight,
+        np.full(count, NO_CAP) if cap is None else cap,
+    )
     strict = limited or assets.slow_price_e8 is not None
     of_tiers = tiers(in_force.tiers)
     tables = (
-        market,
         first(of_tiers),
         of_tiers,
         premiums(in_force.tiers),

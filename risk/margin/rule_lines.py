@@ -3,11 +3,13 @@
 import numpy as np
 
 from risk.holdings import Rules, StepTable, Tiers
+from risk.kept import kept
 from risk.margin.boundary import Lines
 from risk.tables import MAX_RATE_PPB, NO_FLOOR, PPB
 from schemas.units import E8, PPM, Floats, Int64s
 
 
+@kept
 def rule_lines(rules: Rules) -> Lines:
     """Rows 0..A-1: an asset's value as it counts; rows A..A+I-1: minus the maintenance margin."""
     assets = rules.assets

@@ -10,10 +10,9 @@ from risk.evaluation import evaluate as evaluate_book
 from risk.holdings import Balances, MarginState, Positions, PositionState, Rules
 from risk.liquidation.stages import Stage
 from schemas.block import Int64s
-from schemas.units import E8
+from schemas.units import E8, Floats
+from streams.processors.entries import amounts_owned, open_positions
 from streams.state.account_book import CROSS
-from streams.state.chains import Chains
-from streams.state.columns import ColumnTable
 from streams.state.guards import Guard
 from streams.state.ledger import Ledger
 from streams.state.mark_board import MarkBoard
@@ -57,66 +56,80 @@ class Evaluated:
         return np.arange(first, end)
 
 
+@dataclass(frozen=True, slots=True)
+class Quotes:
+    """What every evaluation rests on while the board stands still, and no rule is put in force."""
+
+    prices_e8: Int64s  # [A]
+    rules: Rules
+    most_e8: Floats  # [I] contracts that are worth LARGEST_VALUE; 0: none can be valued
+    mark_guard: NDArray[np.int8]  # [I]
+    position_guard: NDArray[np.int8]  # [I] with what a position in it rests on besides
+    asset_guard: NDArray[np.int8]  # [A]
+
+
+def quotes(ledger: Ledger, board: MarkBoard) -> Quotes:
+    """Kept until the board or the rules in force change."""
+    key = ledger, ledger.rules.revision
+    found: Quotes | None = board.kept.get(key)
+    if found is None:
+        board.kept[key] = found = _quotes(ledger, board)
+    return found
+
+
+def _quotes(ledger: Ledger, board: MarkBoard) -> Quotes:
+    rules = ledger.rules
+    prices_e8, slow_e8 = (rules.asset_prices(marks) for marks in (board.mark_e8, board.slow_e8))
+    mark_guard = board.guards()
+    by_instrument = _guards(ledger, mark_guard)
+    by_asset = _asset_guards(ledger, by_instrument)
+    by_settlement = by_asset[rules.contracts.settlement]
+    return Quotes(
+        prices_e8,
+        rules.at_prices(prices_e8, slow_e8, ledger.profile),
+        _most_e8(ledger, board, prices_e8),
+        mark_guard,
+        np.maximum(by_instrument, by_settlement),
+        by_asset,
+    )
+
+
 def evaluate(ledger: Ledger, board: MarkBoard, buckets: Int64s) -> Evaluated:
     """Margin of these buckets at the board's marks, and the worst guard among what they rest on.
 
     A position without a mark, or with one at which its value does not fit 18 digits, counts for
     nothing; the guard of its bucket is STALE, so nothing is decided on what cannot be right.
     """
-    book, rules = ledger.book, ledger.rules
-    positions, balances = book.positions, book.balances
-    prices_e8 = rules.asset_prices(board.mark_e8)
-    open_rows, place = _rows_of(positions, book.held, buckets, "quantity_e8")
-    marked = _valued(ledger, board, prices_e8, open_rows)
-    held, position_bucket, incomplete = open_rows[marked], place[marked], place[~marked]
-    owned, balance_bucket = _rows_of(balances, book.owned, buckets, "amount_e8")
-    instruments = positions["instrument"][held].astype(np.int64)
-    assets = balances["asset"][owned].astype(np.int64)
-    open_positions = Positions(
-        bucket=position_bucket,
-        instrument=instruments,
-        quantity_e8=positions["quantity_e8"][held],
-        cost_e8=positions["cost_e8"][held],
-    )
-    slow_e8 = rules.asset_prices(board.slow_e8)
-    in_force = rules.at_prices(prices_e8, slow_e8, ledger.profile)
-    owned_balances = Balances(balance_bucket, assets, balances["amount_e8"][owned])
-    orders = _open_orders(ledger, board, prices_e8, buckets)
-    of_buckets = Book(open_positions, owned_balances, _kinds(ledger, buckets), orders)
+    book, rules, at = ledger.book, ledger.rules, quotes(ledger, board)
+    held, table = book.held.of(buckets), book.positions
+    columns = table["instrument"], table["quantity_e8"], table["cost_e8"]
+    (held_rows, *held_columns), incomplete = open_positions(*held, columns, at.most_e8)
+    positions = Positions(*held_columns)
+    owned, table = book.owned.of(buckets), book.balances
+    balances = Balances(*amounts_owned(*owned, table["asset"], table["amount_e8"]))
+    orders = _open_orders(ledger, board, at.prices_e8, buckets)
+    of_buckets = Book(positions, balances, _kinds(ledger, buckets), orders)
     pricer = rules.asset_price_instruments()
     market = Market(board.mark_e8, board.index_e8, board.volatility, board.clock_us, pricer)
-    evaluation = evaluate_book(of_buckets, market, in_force, rules.terms, ledger.profile)
+    evaluation = evaluate_book(of_buckets, market, at.rules, rules.terms, ledger.profile)
     guard = np.zeros(len(buckets), np.int8)
-    mark_guard = board.guards()
-    by_instrument = _guards(ledger, mark_guard)
-    by_asset = _asset_guards(ledger, by_instrument)
-    by_settlement = by_asset[rules.contracts.settlement]
     guard[incomplete] = Guard.STALE
-    _worsen(guard, position_bucket, np.maximum(by_instrument, by_settlement)[instruments])
-    _worsen(guard, balance_bucket, by_asset[assets])
+    _worsen(guard, positions.bucket, at.position_guard[positions.instrument])
+    _worsen(guard, balances.bucket, at.asset_guard[balances.asset])
     return Evaluated(
         buckets,
         evaluation.state,
         guard,
-        mark_guard,
+        at.mark_guard,
         incomplete,
-        held,
-        open_positions,
+        held_rows,
+        positions,
         evaluation.positions,
-        in_force,
+        at.rules,
         of_buckets,
         market,
         evaluation,
     )
-
-
-def _rows_of(
-    table: ColumnTable, chains: Chains, buckets: Int64s, amount: str
-) -> tuple[Int64s, Int64s]:
-    """Rows whose amount is not zero, and the place of the bucket of each: by place, then by row."""
-    rows, place = chains.of(buckets)
-    some = table[amount][rows] != 0
-    return rows[some], place[some]
 
 
 def _worsen(guard: NDArray[np.int8], bucket: Int64s, by_row: NDArray[np.int8]) -> None:
@@ -159,17 +172,17 @@ def _open_orders(
     return OpenOrders(sums.bucket[rows], instrument, bids_e8, asks_e8, sums.count[rows])
 
 
-def _valued(ledger: Ledger, board: MarkBoard, prices_e8: Int64s, rows: Int64s) -> Bools:
-    """bool[n]: positions with a mark at which value and notional are far within 18 digits."""
-    contracts, positions = ledger.rules.contracts, ledger.book.positions
+def _most_e8(ledger: Ledger, board: MarkBoard, prices_e8: Int64s) -> Floats:
+    """float64[I]: contracts below which value and notional are far within 18 digits; 0 without a
+    mark."""
+    contracts = ledger.rules.contracts
     mark = board.mark_e8 / E8
     known = (mark > 0) & (board.mark_e8[ledger.rules.terms.underlying] > 0)
     with np.errstate(divide="ignore"):
         unit = np.where(contracts.inverse, 1 / mark, mark) * (contracts.multiplier_e8 / E8)
         unit *= np.maximum(prices_e8[contracts.settlement] / E8, 1)
-        most_e8 = np.where(known, LARGEST_VALUE * E8 / unit, 0)
-    valued: Bools = np.abs(positions["quantity_e8"][rows]) < most_e8[positions["instrument"][rows]]
-    return valued
+        most_e8: Floats = np.where(known, LARGEST_VALUE * E8 / unit, 0)
+    return most_e8
 
 
 def _guards(ledger: Ledger, guards: NDArray[np.int8]) -> NDArray[np.int8]:

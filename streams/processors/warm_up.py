@@ -11,6 +11,7 @@ from schemas.record_codec import encode as encode_record
 from schemas.registry import record_schema
 from schemas.units import E8, PPM
 from streams.processors.encoding import encode
+from streams.processors.margin import evaluate as evaluate_buckets
 from streams.state.account_book import CROSS, AccountBook
 from streams.state.apply_fills import apply_fills
 from streams.state.changelog import pack
@@ -57,7 +58,7 @@ def _come_and_go() -> None:
 
 
 def _trade() -> None:
-    """One account opens a position and closes it, and is written to the changelog."""
+    """One account opens a position and closes it, is written to the changelog and evaluated."""
     ledger, asset = Ledger(Rules(), 1), "USD"
     contract = {
         "event_time": START_US, "instrument_id": "X", "kind": "INVERSE_PERP", "status": "ACTIVE",
@@ -77,6 +78,9 @@ def _trade() -> None:
     block = Block("fills", 0, offsets, [b"a"] * len(values), values, offsets)
     apply_fills(ledger, block, read_flat(block, "fill").columns)
     pack(ledger.book, ledger.book.accounts.live_rows(), Names(ledger.rules, 1))
+    board = MarkBoard()
+    board.resize(len(ledger.rules.instruments))
+    evaluate_buckets(ledger, board, ledger.book.buckets.live_rows())
 
 
 def _tick() -> None:

@@ -1,6 +1,6 @@
 """The last mark of every instrument, the board's clock, and whether a mark may be relied on."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -70,9 +70,12 @@ class MarkBoard:
             instrument=np.int32, source=np.int32, known=np.bool_, sequence=np.int64,
             time_us=np.int64, index_e8=np.int64, following=np.int64, live=np.bool_,
         )  # fmt: skip
+        self.kept: dict[Hashable, Any] = {}
+        """What others work out of what it shows; forgotten whenever it shows something else."""
 
     def resize(self, instruments: int) -> None:
         """Make room for instruments that are new."""
+        self.kept.clear()
         more = instruments - len(self.mark_e8)
         if more > 0:
             for name, empty in COLUMNS.items():
@@ -82,6 +85,7 @@ class MarkBoard:
 
     def list_instrument(self, instrument: int, record: Mapping[str, Any]) -> None:
         """Take what its listing says: whether it trades, and whether it is an option."""
+        self.kept.clear()
         halted = record["status"] in NOT_TRADED
         self.halted_us[instrument] = record["event_time"] if halted else NEVER_US
         self.option[instrument] = record["kind"] == "OPTION"
@@ -93,6 +97,7 @@ class MarkBoard:
         is not above its source's last is out of order or a duplicate: it is ignored and counted.
         Returns how many were taken.
         """
+        self.kept.clear()
         data, fates = ticks.data, np.empty(len(ticks), np.int64)
         told = self._told.rows(instruments, self._sources.rows(data["source"]))
         given = Ticks(instruments, told, *(data[name] for name in Ticks._fields[2:]))

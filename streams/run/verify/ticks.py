@@ -116,6 +116,7 @@ class Ticks:
 
     def show(self, board: MarkBoard, names: Iterable[str], cuts: Cuts, clock_us: int) -> None:
         """Write into a board whose instruments these are what it showed then."""
+        board.kept.clear()
         board.clock_us = clock_us
         for number, name in enumerate(names):
             row = self._row(name, cuts)

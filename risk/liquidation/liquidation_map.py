@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from risk.compiled import compiled
 from risk.holdings import Bools
 from risk.margin.exposures import Book
 from risk.margin.liquidation_price import liquidation_prices
@@ -82,20 +83,58 @@ def liquidation_map(
     in whole. A sum beyond 9,999,999,999.99999999 is told as that.
     """
     names, row = np.unique(instrument, return_inverse=True)
-    steps, zero = len(shocks_ppm), int(np.searchsorted(shocks_ppm, 0))
-    factor, (below, above) = 1 + shocks_ppm / PPM, (reached.below, reached.above)
-    falls, rises = np.searchsorted(factor, below, "left"), np.searchsorted(factor, above, "right")
-    last = np.where(below == np.inf, zero, np.minimum(falls, zero) - 1)
-    first = np.maximum(rises, zero + 1)
-    sides = []
-    for side in (long, ~long):
-        down = side & (below > 0) & (last >= 0)
-        up = side & (above > 0) & (first < steps)
-        total = np.zeros((len(names), steps), np.int64)
-        np.add.at(total, (row[down], last[down]), notional_e8[down])
-        np.add.at(total, (row[up], first[up]), notional_e8[up])
-        sides.append(_outward(total, zero))
-    return LiquidationMap(names, *sides)
+    cells_e8 = np.zeros((len(names), 2, len(shocks_ppm)), np.int64)
+    add_triggers(cells_e8, row, long, notional_e8, reached, shocks_ppm=shocks_ppm)
+    sides = outward(cells_e8, shocks_ppm=shocks_ppm)
+    return LiquidationMap(names, sides[:, 0], sides[:, 1])
+
+
+def add_triggers(
+    cells_e8: Int64s,
+    instrument: Int64s,
+    long: Bools,
+    notional_e8: Int64s,
+    reached: Triggers,
+    *,
+    shocks_ppm: Int64s = SHOCKS_PPM,
+) -> None:
+    """Add positions [P] to the cells [I, 2, S] of the first steps that liquidate them: longs, then
+    shorts. For books that are gone over bit by bit; `outward` makes the map of them."""
+    zero = int(np.searchsorted(shocks_ppm, 0))
+    rows = instrument.astype(np.int64, copy=False), long, notional_e8
+    _add(rows, (reached.below, reached.above), (1 + shocks_ppm / PPM, zero), cells_e8)
+
+
+@compiled
+def _add(
+    rows: tuple[Int64s, Bools, Int64s],
+    reached: tuple[Floats, Floats],
+    steps: tuple[Floats, int],
+    cells_e8: Int64s,
+) -> None:
+    (instrument, long, notional_e8), (below, above), (factor, zero) = rows, reached, steps
+    for row in range(len(instrument)):
+        cells = cells_e8[instrument[row], 0 if long[row] else 1]
+        if below[row] > 0:
+            falls = min(np.searchsorted(factor, below[row]), zero) - 1
+            last = zero if below[row] == np.inf else falls
+            if last >= 0:
+                cells[last] = min(cells[last] + notional_e8[row], LIMIT_E8)
+        if above[row] > 0:
+            first = max(np.searchsorted(factor, above[row], side="right"), zero + 1)
+            if first < len(factor):
+                cells[first] = min(cells[first] + notional_e8[row], LIMIT_E8)
+
+
+def outward(cells_e8: Int64s, *, shocks_ppm: Int64s = SHOCKS_PPM) -> Int64s:
+    """Sums of cells [..., S] from 0 outwards on either side; one that does not fit is the largest
+    amount."""
+    zero = int(np.searchsorted(shocks_ppm, 0))
+    sums, rough = cells_e8.copy(), cells_e8.astype(np.float64)
+    for column in (sums, rough):
+        np.cumsum(column[..., zero::-1], axis=-1, out=column[..., zero::-1])
+        np.cumsum(column[..., zero:], axis=-1, out=column[..., zero:])
+    return np.where(rough > LIMIT_E8, LIMIT_E8, sums)
 
 
 def cascade(
@@ -127,15 +166,6 @@ def cascade(
         end = shocks_ppm + np.where(falls, -selling[passed], buying[passed])
     passed = _passed(end, falls, shocks_ppm)
     return Cascade(np.maximum(end, -PPM), long_e8[passed], short_e8[passed])
-
-
-def _outward(total: Int64s, zero: int) -> Int64s:
-    """Sums from 0 outwards on either side [M, S]; what does not fit is the largest amount."""
-    sums, rough = total.copy(), total.astype(np.float64)
-    for column in (sums, rough):
-        np.cumsum(column[:, zero::-1], axis=1, out=column[:, zero::-1])
-        np.cumsum(column[:, zero:], axis=1, out=column[:, zero:])
-    return np.where(rough > LIMIT_E8, LIMIT_E8, sums)
 
 
 def _impact_ppm(liquidated_e8: Int64s, depth_e8: int) -> Int64s:

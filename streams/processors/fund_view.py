@@ -1,12 +1,14 @@
 """An insurance fund at the marks in force: what it holds, is worth and must maintain."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from risk.valuation import contract_value
 from schemas.units import E8
-from streams.processors.margin import evaluate
+from streams.processors.margin import evaluate, quotes
 from streams.state.guards import Guard, Use, allowed
 from streams.state.ledger import INSURANCE, Ledger
 from streams.state.mark_board import MarkBoard
@@ -25,9 +27,12 @@ class Holding:
     guard: Guard
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FundView:
-    """A fund as its decisions see it; amounts in its own asset, exact."""
+    """A fund as its decisions see it; amounts in its own asset, exact.
+
+    Most decisions end at what it is worth: they ask for no holding.
+    """
 
     account_id: str
     asset: str
@@ -36,9 +41,14 @@ class FundView:
     equity_e8: int
     margin_e8: int
     initial_margin_e8: int
-    holdings: tuple[Holding, ...]
+    holds: bool
     live: bool
     """All that its equity rests on may liquidate."""
+    look: Callable[[], tuple[Holding, ...]]
+
+    @cached_property
+    def holdings(self) -> tuple[Holding, ...]:
+        return self.look()
 
 
 def fund_views(ledger: Ledger, board: MarkBoard, *, idle: bool) -> list[FundView]:
@@ -61,24 +71,30 @@ def _view(ledger: Ledger, board: MarkBoard, asset: int, bucket: int) -> FundView
     book, rules = ledger.book, ledger.rules
     name = rules.assets[asset]
     evaluated = evaluate(ledger, board, np.array([bucket]))
-    price_e8 = int(rules.asset_prices(board.mark_e8)[asset])
+    price_e8 = int(quotes(ledger, board).prices_e8[asset])
     guard = int(evaluated.guard[0])
     held = evaluated.positions
-    margin_e8 = _in_asset(evaluated.position_state.maintenance_margin_e8.tolist(), price_e8)
-    holdings = tuple(
-        Holding(
-            number,
-            rules.instruments[number],
-            quantity_e8,
-            of_position,
-            int(rules.contracts.lot_e8[number]),
-            int(board.mark_e8[number]),
-            Guard(int(evaluated.mark_guard[number])),
+
+    def holdings() -> tuple[Holding, ...]:
+        margins_e8 = evaluated.position_state.maintenance_margin_e8.tolist()
+        return tuple(
+            Holding(
+                number,
+                rules.instruments[number],
+                quantity_e8,
+                of_position,
+                int(rules.contracts.lot_e8[number]),
+                int(board.mark_e8[number]),
+                Guard(int(evaluated.mark_guard[number])),
+            )
+            for number, quantity_e8, of_position in zip(
+                held.instrument.tolist(),
+                held.quantity_e8.tolist(),
+                _in_asset(margins_e8, price_e8),
+                strict=True,
+            )
         )
-        for number, quantity_e8, of_position in zip(
-            held.instrument.tolist(), held.quantity_e8.tolist(), margin_e8, strict=True
-        )
-    )
+
     profit_e8 = sum(evaluated.position_state.profit_e8.tolist())
     requirement = [
         int(one[0])
@@ -93,8 +109,9 @@ def _view(ledger: Ledger, board: MarkBoard, asset: int, bucket: int) -> FundView
         ledger.fund_balance_e8(INSURANCE + name, asset) + profit_e8,
         maintenance_e8,
         initial_e8,
-        holdings,
+        len(held.instrument) > 0,
         price_e8 > 0 and bool(allowed(Use.LIQUIDATE, np.array([guard], np.int8))[0]),
+        holdings,
     )
 
 

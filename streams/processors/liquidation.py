@@ -148,11 +148,11 @@ class Decider:
         self._waiting.update(self._sweep.due(now_us).tolist())
         waiting = np.fromiter(self._waiting, np.int64, len(self._waiting))
         waiting = waiting[accounts.live[waiting]]
-        last_us = accounts["published_us"][waiting]
-        due = np.union1d(
-            waiting[now_us - last_us >= PUBLISH_MS * US_PER_MS], np.unique(owner[moved])
-        )
-        due = due[~accounts["system"][due] | np.isin(due, self._funds())]
+        late = now_us - accounts["published_us"][waiting] >= PUBLISH_MS * US_PER_MS
+        due = np.unique(np.concatenate((waiting[late], owner[moved])))
+        of_system = np.flatnonzero(accounts["system"][due])
+        if len(of_system):
+            due = np.delete(due, of_system[~np.isin(due[of_system], self._funds())])
         self._waiting.difference_update(due.tolist())
         return [margin_states(self._ledger, self._board, due)] if len(due) else []
 

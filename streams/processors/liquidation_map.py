@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from risk.liquidation.liquidation_map import SHOCKS_PPM, liquidation_map, triggers
+from risk.liquidation.liquidation_map import SHOCKS_PPM, Triggers, add_triggers, outward, triggers
 from risk.margin.exposures import Book
 from risk.valuation import contract_value, exact_sums
 from schemas.block import Columns, Int64s, Items
@@ -109,8 +109,9 @@ class LiquidationMaps:
     def _changed(self, partition: int) -> Iterator[News | None]:
         """None: that is enough for a decision. What is told of is as of when it begins."""
         now_us, marks_e8 = self._board.clock_us, self._board.mark_e8.tolist()
-        names, sources = self._ledger.rules.instruments, list(self._board.source)
-        steps: dict[int, Int64s] = {}
+        names, sources = list(self._ledger.rules.instruments), list(self._board.source)
+        cells_e8 = np.zeros((len(names), 2, len(SHOCKS_PPM)), np.int64)
+        mapped_of = np.zeros(len(names), np.bool_)
         unmapped = np.zeros((len(names), 2), np.int64)
         row, end = 0, self._ledger.book.buckets.capacity
         while row < end:
@@ -118,13 +119,15 @@ class LiquidationMaps:
                 yield None
             mapped, apart, row = self._buckets(partition, row)
             if len(mapped):
-                self._add(steps, mapped)
+                self._add(mapped, cells_e8, mapped_of)
             if len(apart):
                 unmapped = np.minimum(unmapped + self._held(apart, len(names)), LIMIT_E8)
         told = self._told.setdefault(partition, {})
+        of_cells = np.flatnonzero(mapped_of)
+        steps = dict(zip(of_cells.tolist(), outward(cells_e8[of_cells]).tolist(), strict=True))
         held = steps.keys() | set(np.flatnonzero(unmapped.any(axis=1)).tolist())
         for row in sorted(held | told.keys()):
-            sides = steps[row].tolist() if row in steps else (NOTHING, NOTHING)
+            sides = steps.get(row, (NOTHING, NOTHING))
             part = Part(marks_e8[row], *unmapped[row].tolist(), *map(tuple, sides))
             last = told.get(row)
             if last is None or last.part != part or now_us - last.time_us >= REPEAT_US:
@@ -133,8 +136,9 @@ class LiquidationMaps:
         for row in told.keys() - held:
             del told[row]
 
-    def _add(self, steps: dict[int, Int64s], buckets: Int64s) -> None:
-        """Add what these buckets come to, long and short [2, S], to the steps by instrument."""
+    def _add(self, buckets: Int64s, cells_e8: Int64s, mapped_of: Bools) -> None:
+        """Add what these buckets come to to the cells, long and short [I, 2, S], and tell of which
+        instruments. One that was listed meanwhile waits for the next map."""
         found = evaluate(self._ledger, self._board, buckets)
         assert found.market.pricer is not None
         reached = triggers(
@@ -148,15 +152,16 @@ class LiquidationMaps:
                 found.market.pricer,
             )
         )
-        made = liquidation_map(
-            found.positions.instrument,
-            found.positions.quantity_e8 > 0,
-            found.position_state.notional_e8,
-            reached,
+        known = np.flatnonzero(found.positions.instrument < len(cells_e8))
+        instrument = found.positions.instrument[known]
+        mapped_of[instrument] = True
+        add_triggers(
+            cells_e8,
+            instrument,
+            found.positions.quantity_e8[known] > 0,
+            found.position_state.notional_e8[known],
+            Triggers(reached.below[known], reached.above[known]),
         )
-        sides = np.stack([made.long_e8, made.short_e8], axis=1)
-        for row, more in zip(made.instrument.tolist(), sides, strict=True):
-            steps[row] = np.minimum(steps.get(row, 0) + more, LIMIT_E8)
 
     def _buckets(self, partition: int, first: int) -> tuple[Int64s, Int64s, int]:
         """The next rows, from this one on, of the partition's buckets that may be liquidated: by
@@ -181,8 +186,8 @@ class LiquidationMaps:
         return rows[may & ~other], rows[may & other], end
 
     def _held(self, buckets: Int64s, size: int) -> Int64s:
-        """Notional that these buckets hold long and short of each instrument [size, 2], options
-        not."""
+        """Notional that these buckets hold long and short of the first instruments [size, 2],
+        options not."""
         rules, board, positions = self._ledger.rules, self._board, self._ledger.book.positions
         rows, _ = self._ledger.book.held.of(buckets)
         instrument, quantity_e8 = positions["instrument"][rows], positions["quantity_e8"][rows]
@@ -195,7 +200,7 @@ class LiquidationMaps:
         )
         price_e8 = rules.asset_prices(board.mark_e8)[contracts.settlement[instrument]]
         notional_e8, _ = multiply_e8(np.abs(value_e8), price_e8)
-        plain = rules.terms.side[instrument] == 0
+        plain = (rules.terms.side[instrument] == 0) & (instrument < size)
         sides = [
             _sums(plain & side, instrument, notional_e8, size)
             for side in (quantity_e8 > 0, quantity_e8 < 0)

@@ -83,7 +83,7 @@ class Screen:
         columns["reach"][rows] = (found - self._moved - found * self._moved).clip(0)
         self._ladder = rows[(stage != Stage.HEALTHY) & (columns["reach"][rows] <= 0)]
         calls = rows[(stage == Stage.CALLED) & ~columns["escalated"][rows]]
-        self._calls = np.concatenate((self._calls, calls[~np.isin(calls, self._calls)]))
+        self._calls = np.concatenate((self._calls[~_among(self._calls, rows)], calls))
         self._list(rows)
 
     def _overdue(self) -> Int64s:
@@ -165,3 +165,12 @@ class Screen:
             rows, place = book.owned.of(buckets)
             repriced[place[asset_changed[book.balances["asset"][rows]]]] = True
         return buckets[repriced]
+
+
+def _among(wanted: Int64s, rows: Int64s) -> Bools:
+    """bool[n]: which of them are among ascending rows."""
+    if not len(rows):
+        return np.zeros(len(wanted), np.bool_)
+    place = np.minimum(np.searchsorted(rows, wanted), len(rows) - 1)
+    among: Bools = rows[place] == wanted
+    return among

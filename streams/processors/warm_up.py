@@ -4,6 +4,7 @@ import numpy as np
 
 from risk.evaluation import Book, Kind, Market, OpenOrders, evaluate, liquidation_prices
 from risk.holdings import Assets, Balances, Contracts, Positions, StepTable, Terms, Tiers
+from risk.liquidation.liquidation_map import Triggers, liquidation_map
 from risk.profile import Profile
 from schemas.block import Block, Int64s
 from schemas.block_columns import gathered
@@ -58,7 +59,7 @@ def _come_and_go() -> None:
 
 
 def _trade() -> None:
-    """One account opens a position and closes it, is written to the changelog and evaluated."""
+    """One account trades, is written to the changelog and evaluated; no map is made of it."""
     ledger, asset = Ledger(Rules(), 1), "USD"
     contract = {
         "event_time": START_US, "instrument_id": "X", "kind": "INVERSE_PERP", "status": "ACTIVE",
@@ -81,6 +82,8 @@ def _trade() -> None:
     board = MarkBoard()
     board.resize(len(ledger.rules.instruments))
     evaluate_buckets(ledger, board, ledger.book.buckets.live_rows())
+    of_none = Triggers(np.empty(0), np.empty(0))
+    liquidation_map(_ints(), np.zeros(0, np.bool_), _ints(), of_none)
 
 
 def _tick() -> None:

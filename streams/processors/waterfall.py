@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from risk.liquidation.fund import ALL, allowance_e8, excess_share, shed_e8
+from risk.liquidation.fund import ALL, NONE, allowance_e8, excess_share, shed_e8
 from risk.liquidation.stages import Stage
 from schemas.units import PPM, US_PER_MS, Int64s
 from streams.processors.auctions import Sale, award, close, open_auctions
@@ -105,7 +105,7 @@ class Waterfall:
         else:
             outputs = []
         self._show(view, fund)
-        if not (fund.requests or fund.auctions or view.holdings or view.equity_e8 < 0):
+        if not (fund.requests or fund.auctions or view.holds or view.equity_e8 < 0):
             fund.until_us, fund.failed, fund.vain = 0, False, 0
         return outputs
 
@@ -145,6 +145,8 @@ class Waterfall:
         share = excess_share(allowance, view.margin_e8, self._rules.carry_ppm)
         if all_of_it:
             share = ALL
+        if share == NONE:
+            return []
         shed = shed_e8(_column(view, "quantity_e8"), share, _column(view, "lot_e8"))
         pairs = zip(view.holdings, shed.tolist(), strict=True)
         return [(one, contracts) for one, contracts in pairs if contracts]

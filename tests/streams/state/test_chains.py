@@ -44,6 +44,18 @@ def test_chains_tell_what_a_look_at_all_rows_tells(
         assert list(map(list, of.of(asked[asked < 10]))) == list(map(list, with_a_look))
 
 
+def test_many_rows_of_one_owner_are_told_in_order() -> None:
+    book = AccountBook()
+    buckets = book.bucket_rows(book.account_rows([str(one) for one in range(9)], 0), np.full(9, -1))
+    one, many = np.full(20, buckets[0]), np.arange(20)
+    book.position_rows(one, many)
+    book.held.release(book.position_rows(one[:12], many[6:18]))
+    book.position_rows(one, many)
+    rows, place = book.held.of(buckets[:1])
+    assert rows.tolist() == sorted(set(rows.tolist()))
+    assert place.tolist() == [0] * 20
+
+
 def test_a_partition_that_goes_leaves_nothing_in_any_chain() -> None:
     book = AccountBook()
     for partition in (0, 1):

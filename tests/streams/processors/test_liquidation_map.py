@@ -146,6 +146,24 @@ def test_a_part_is_told_as_of_its_time_however_many_turns_it_takes(
     assert [part["mark_e8"] // E8 for part in parts] == [1_100, 1_000, 1_000, 1_000, 1_000]
 
 
+def test_what_is_listed_while_a_book_is_gone_over_waits_for_the_next_map(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "BUCKETS_AT_ONCE", 1)
+    bench = Maps()
+    for account in ("alice", "bob"):
+        leveraged(bench, account)
+    assert bench.at(5, 49_000) == []
+    bench.send("instruments", instrument("NEW-PERP", "LINEAR_PERP", "NEW", "USDT"))
+    bench.send("risk-params", risk_params("NEW-PERP"))
+    leveraged(bench, "bob", instrument_id="NEW-PERP", price_e8=1_000 * E8)
+    turns = [bench.at(second, 1_000, "NEW-PERP") for second in range(6, 14)]
+    told = [(part["instrument_id"], part["event_time"]) for turn in turns for part in turn]
+    assert told[0] == ("BTC-PERP", NOW_US + 5 * SECOND_US)
+    assert told[-1] == ("NEW-PERP", NOW_US + 10 * SECOND_US)
+    assert [name for name, _ in told].count("NEW-PERP") == 1
+
+
 def test_portfolios_and_buckets_with_options_are_told_beside_the_steps() -> None:
     bench = Maps()
     terms = {"strike_e8": 50_000 * E8, "option_type": "CALL", "underlying": "BTC-PERP"}

@@ -122,13 +122,17 @@ def up(**options: Any) -> None:
 @AS_CHILD
 def worker(child: bool, **given: Any) -> None:
     """Run one risk worker until SIGTERM."""
+    from confluent_kafka import KafkaException
+
+    from streams.base.patience import patiently
     from streams.run.topics import TopicsDifferError, check_topics
     from streams.run.worker import REFUSALS, Worker
 
     settings = Settings.read(**given)
     if child:
         end_with_parent()
-    try:
+
+    def check() -> None:
         check_topics(
             settings.bootstrap,
             settings.partitions,
@@ -136,8 +140,13 @@ def worker(child: bool, **given: Any) -> None:
             min_replication=settings.min_replication,
             min_retention_ms=settings.min_retention_h * 3_600_000,
         )
+
+    try:
+        patiently(check)
     except TopicsDifferError as error:
         raise click.ClickException(str(error)) from error
+    except (KafkaException, TimeoutError) as error:
+        raise click.ClickException(f"no broker answers at {settings.bootstrap}: {error}") from error
 
     async def serve() -> dict[str, Any]:
         stop = asyncio.Event()

@@ -104,6 +104,8 @@ def _configs(client: AdminClient, names: list[str]) -> Iterable[tuple[str, dict[
         except KafkaException as error:
             if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 continue  # new, and not yet known to the broker that answered
+            if error.args[0].code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                raise  # the broker went away
             raise TopicsDifferError(
                 f"cannot read the configuration of topic {resource.name}: {error.args[0]}"
             ) from error

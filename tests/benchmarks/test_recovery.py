@@ -42,7 +42,7 @@ def _book(entries: list[Entry]) -> AccountBook:
     """Of (account, instrument, quantity) on the cross pools."""
     book = AccountBook()
     for name, instrument, quantity in entries:
-        bucket = book.system_bucket(name, 0)
+        bucket = book.cross_bucket(book.account_rows([name], 0)[0])
         rows = book.position_rows(np.array([bucket]), np.array([instrument]))
         book.positions["quantity_e8"][rows] = quantity
     return book

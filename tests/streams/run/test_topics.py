@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from schemas.topics import BY_NAME, TOPICS
 from streams.run.broker import EmbeddedBroker
+from streams.run.cli import main
 from streams.run.topic_checks import DAY_MS, Described, Rules, offences
 from streams.run.topics import (
     TopicsDifferError,
@@ -184,3 +188,27 @@ def test_what_a_broker_has_is_refused_in_one_error(bootstrap: str) -> None:
     assert f"{CHANGELOG} has cleanup.policy delete, must have compact" in lines[1]
     assert "fills has replication 1, must have 2 or more" in lines
     assert "margin-calls has retention.ms 60000, must have 86400000 or more" in lines
+
+
+@pytest.mark.parametrize(
+    ("silences", "patience_s", "said"),
+    [(3, 60.0, "missing: "), (10**9, 0.0, "no broker answers at 127.0.0.1:1: ")],
+)
+def test_a_worker_waits_for_its_broker_and_says_so_when_none_answers(
+    monkeypatch: pytest.MonkeyPatch, silences: int, patience_s: float, said: str
+) -> None:
+    """The broker that answers at last has no topics."""
+    asked = []
+
+    def list_topics(*of: object, timeout: float) -> SimpleNamespace:
+        asked.append(timeout)
+        if len(asked) <= silences:
+            raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+        return SimpleNamespace(topics={})
+
+    monkeypatch.setattr(AdminClient, "list_topics", list_topics)
+    monkeypatch.setattr("streams.base.patience.PATIENCE_S", patience_s)
+    monkeypatch.setattr("streams.base.patience.RETRY_S", 0.0)
+    started = CliRunner().invoke(main, ["worker", "--bootstrap", "127.0.0.1:1"])
+    assert started.exit_code == 1
+    assert said in started.output

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("schemas", derandomize=True, deadline=None)
-settings.load_profile("schemas")
+settings.register_profile("plimsoll", derandomize=True, deadline=None, max_examples=50)
+settings.load_profile("plimsoll")
 
 WAITING = ("kafka", "embedded")
 """Marks of tests that start a broker or a history, those that wait longest first."""

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.kafka
 def options(seed: int, faults: list[str], **more: Any) -> Options:
     return Options(**{
         "seed": seed, "minutes": 0.5, "faults": faults, "workers": 2, "partitions": 4,
-        "rate": 600.0, "accounts": 200, "every_s": 7.5, "session_timeout_s": 6, "standbys": 0,
+        "rate": 300.0, "accounts": 200, "every_s": 7.5, "session_timeout_s": 6, "standbys": 0,
         "cycle_ms": 50, "summary": None, **more,
     })  # fmt: skip
 

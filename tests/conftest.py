@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("plimsoll", derandomize=True, deadline=None, max_examples=50)
+settings.register_profile("plimsoll", derandomize=True, deadline=None, max_examples=100)
 settings.load_profile("plimsoll")
 
 WAITING = ("kafka", "embedded")

@@ -40,8 +40,9 @@ PART = 8_192
 """Rows that are gone over at a time."""
 EMPTY = 16
 """Places for a balance that cost as much as a row, as most of many are empty."""
-WORTH_SHARING = 2 * PART
-"""Rows from which on a second core saves more time than it costs to wake."""
+WORTH_SHARING = 32 * PART
+"""Rows from which on the cores share them: 10 ms for one. Beside a busy broker a second core comes
+late, and who shares a moment's work waits for it."""
 
 
 States = tuple[MarginState, PositionState]

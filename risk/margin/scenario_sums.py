@@ -19,8 +19,8 @@ WIDEST = 9.0e18
 LANES = 16
 """Scenarios are filled up to a multiple of it, so that no remainder is left to single steps."""
 BLOCKS = 64
-WORTH_SHARING = 20_000
-"""Positions from which on a second core saves more time than it costs to wake."""
+WORTH_SHARING = 200_000
+"""Positions from which on the cores share them: 10 ms for one, with two dozen scenarios."""
 BATCH = 64
 """Buckets whose profits are held at a time, so that they stay near the processor."""
 

@@ -23,7 +23,7 @@ from streams.state.names import Names
 from streams.state.open_orders import Orders
 from streams.state.rules import Rules
 
-SHARED = 25_000
+SHARED = 270_000
 """Positions of which the cores share the work."""
 START_US = 1_700_000_000_000_000
 MONTH_US = 30 * 86_400 * 1_000_000

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from risk.holdings import Balances, Positions
+from risk.margin import buckets
 from risk.margin.buckets import evaluate
 from schemas.units import E8, PPM
 from tests.reference import margin as slow
@@ -147,8 +148,10 @@ def test_thousands_of_positions_under_every_rule_agree_with_the_twin(seed):
     assert (rows(margin), rows(state)) == slow.evaluate(sample)
 
 
-def test_parts_and_cores_do_not_show_in_the_result():
-    """Enough rows to be cut into parts and shared; the same in order, and bucket by bucket."""
+@pytest.mark.parametrize("least", [0, 10**9])
+def test_parts_and_cores_do_not_show_in_the_result(monkeypatch, least):
+    """Enough rows to be cut into parts, shared and not; the same in order, bucket by bucket."""
+    monkeypatch.setattr(buckets, "WORTH_SHARING", least)
     sample = crowd(7, positions=30_000, size=9_000)
     margin, state = run(sample)
     ordered = sample._replace(

@@ -6,7 +6,7 @@ import QuantLib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from risk.pricing.black76 import CHUNK, Greeks, greeks, price
+from risk.pricing.black76 import CHUNK, WORTH_SHARING, Greeks, greeks, price
 from tests.reference import black76 as textbook
 
 NAMES = ("price", "delta", "gamma", "vega", "theta", "vanna", "volga")
@@ -183,7 +183,7 @@ def test_arguments_broadcast_and_the_result_has_their_shape() -> None:
 
 
 def test_many_at_once_are_each_as_alone() -> None:
-    inputs = market(4, 2 * CHUNK + 77)
+    inputs = market(4, WORTH_SHARING + 77)
     together = greeks(*inputs)
     backwards = greeks(*(values[::-1] for values in inputs))
     parts = [greeks(*(values[i : i + 100] for values in inputs)) for i in range(0, CHUNK, 100)]
@@ -194,7 +194,7 @@ def test_many_at_once_are_each_as_alone() -> None:
     assert (price(*inputs) == together.price).all()
 
 
-@pytest.mark.parametrize("count", [1, 3 * CHUNK])
+@pytest.mark.parametrize("count", [1, WORTH_SHARING])
 @pytest.mark.parametrize(
     ("name", "value"),
     [("forward", -1.0), ("strike", np.inf), ("years", np.nan), ("volatility", -0.2),

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ PATIENCE_S = 120.0
 TARGETS = {1_000: 5_000.0, 10_000: 5_000.0, 100_000: 5_000.0, 1_000_000: 2_000.0}
 """Accounts -> ticks a second of the first step of ours, the one whose quantiles are told."""
 FIRST_S, MORE_S = 20.0, 5.0
+WARM = 0.5
+"""Of the first step: it is gone through for so long before it counts, as everybody is cold."""
 LOOP_RATES = (10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0)
 ROUND_S, ROUNDS = 1.0, 2
 """After a step, all prices are told again every so often, and so many times at least: a decision
@@ -118,6 +120,7 @@ def measure(
     After each step all prices stand still until everyone who broke has been liquidated.
     Raises ContenderFailedError where they are not exactly those that break.
     """
+    steps = [replace(steps[0], seconds=WARM * steps[0].seconds), *steps]
     seconds = sum(step.seconds for step in steps)
     breaking = max(min(round(seconds * BROKEN_A_SECOND), accounts // 2), 2 * len(steps) + 2)
     people = crowd(seed, accounts, breaking)
@@ -141,22 +144,22 @@ class Probe:
         self._pid = pid
 
     def go(self, steps: Sequence[Step], breaking: int, say: Say) -> Iterator[Stepped]:
-        """Each step; the first accounts break before it, so that all is warm."""
+        """Each step but the first, which is there so that all is warm."""
         share, seconds = breaking // (len(steps) + 1), sum(step.seconds for step in steps)
         drop, began_s = self._people.drop_of(share), 0.0
         self._settle(drop)
-        for step in steps:
+        for number, step in enumerate(steps):
             began_s += step.seconds
             to = self._people.drop_of(share + round((breaking - share) * began_s / seconds) - 1)
-            done = self._step(step, drop, to)
+            done, drop = self._step(step, drop, to), to
             say(
                 f"decisions: {done.ticks_per_s:,.0f} ticks/s: p50 {done.p50_ms:,.0f} ms, p99 "
                 f"{done.p99_ms:,.0f} ms of {done.decisions:,}, {done.cpu:.2f} cores"
             )
-            yield done
-            if not done.kept_up:
-                return
-            drop = to
+            if number:
+                yield done
+                if not done.kept_up:
+                    return
 
     def _step(self, step: Step, drop: float, to: float) -> Stepped:
         ticker, began_s = self._ticker, time.time()

@@ -64,7 +64,8 @@ moment a tick is handed to its producer until a consumer of committed records ha
 or the first order of the liquidation, that names it as its cause: of a liquidation the second
 tick below maintenance. Rates rise step by step; a rate is kept up with where p99 is below 500 ms
 and the ticks came at 95 % of it, and the first that is not ends the run. The quantiles are of the
-first step. A run counts only if after every step exactly those accounts are liquidated whose
+first step, 20 s after 10 s of the same that do not count: cold code of the broker, in Java, doubles
+the first seconds' tail. A run counts only if after every step exactly those accounts are liquidated whose
 collateral says so. The plain loop is what one would write by hand: confluent-kafka, fastavro, a
 dict of accounts by instrument, and on every tick the equity and the margin of each account that
 holds it. It does less: no confirmation, no sizes of orders, no guards, no changelog. The broker

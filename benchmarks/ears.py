@@ -1,10 +1,12 @@
 """Hears the liquidations from outside, keeps their first orders, and has every order filled."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
@@ -18,6 +20,7 @@ TOPIC = "liquidations"
 ORDERS = ("CANCEL_ORDERS", "REDUCE")
 MOST = 1_000
 """Records that are taken together."""
+POLL_S = 0.05
 
 Record = dict[str, Any]
 
@@ -35,6 +38,7 @@ class First:
 class Ears:
     """A consumer of `topics` from their beginning; `firsts` has what it heard.
 
+    A thread receives and looks at the clock; `listen` decodes, and answers, when it is called.
     The first orders of an episode are CANCEL_ORDERS and the first REDUCE; a later REDUCE waits
     for an answer and a deadline, not only for a price. What is there of REDUCE is handed to
     `answer`.
@@ -73,14 +77,17 @@ class Ears:
         ])  # fmt: skip
         self.firsts: dict[tuple[str, int, str], First] = {}
         """By account, episode and action."""
+        self._received: SimpleQueue[tuple[float, list[Message]]] = SimpleQueue()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._receive, name="ears", daemon=True)
+        self._thread.start()
 
     def listen(self, timeout_s: float) -> None:
-        """Take what is there, or nothing after the time."""
-        first = self._consumer.poll(timeout_s)
-        if first is None:
+        """Take what came together, or nothing after the time."""
+        try:
+            received_s, messages = self._received.get(timeout=timeout_s)
+        except Empty:
             return
-        messages = [first, *self._consumer.consume(MOST, 0)]
-        received_s = time.time()
         by_topic: dict[str, list[Message]] = {}
         for message in messages:
             error = message.error()
@@ -105,7 +112,16 @@ class Ears:
         return {account for account, _, what in self.firsts if what == action}
 
     def close(self) -> None:
+        self._ending.set()
+        self._thread.join()
         self._consumer.close()
+
+    def _receive(self) -> None:
+        while not self._ending.is_set():
+            first = self._consumer.poll(POLL_S)
+            if first is not None:
+                messages = [first, *self._consumer.consume(MOST, 0)]
+                self._received.put((time.time(), messages))
 
 
 def _records(topic: str, values: list[bytes]) -> list[Record]:

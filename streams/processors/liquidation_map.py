@@ -26,6 +26,8 @@ AT_ONCE, BUCKETS_AT_ONCE, ROWS_AT_ONCE = 16, 4_000, 32_768
 """Parts that a decision tells at most, buckets that it counts for them, and rows among which it
 looks for these: its calls and orders wait. In a larger book each bucket is counted at the marks of
 its own decision."""
+PAUSE_US = 100_000
+"""Between two looks, by the board's clock: each costs the same before it counts anything."""
 PARTS_PER_S, BUCKETS_PER_S = 200, 20_000
 """The same by the board's clock: a book that is too large for that in its time is given longer."""
 NOTHING = (0,) * len(SHOCKS_PPM)
@@ -83,7 +85,10 @@ class LiquidationMaps:
         """The parts to publish now of the partitions that are held."""
         if not self._every_us:
             return []
-        elapsed_us, self._last_us = self._board.clock_us - self._last_us, self._board.clock_us
+        elapsed_us = self._board.clock_us - self._last_us
+        if elapsed_us < PAUSE_US:
+            return []
+        self._last_us = self._board.clock_us
         parts = min(max(elapsed_us * PARTS_PER_S // 1_000_000, 1), AT_ONCE)
         room = elapsed_us * BUCKETS_PER_S // 1_000_000
         self._buckets_at_once = min(max(room, 1), BUCKETS_AT_ONCE)

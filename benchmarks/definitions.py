@@ -58,20 +58,21 @@ snapshots.
 """,
     "decisions": """\
 Accounts have three long positions each in 200 instruments, and differ in leverage: a few break
-while all prices fall by 2 %, the others would at drops of 5 to 50 %. The worker reads its book
-back from its changelog, and an exchange fills every order at its limit. The clock runs from the
-moment a tick is handed to its producer until a consumer of committed records has the margin call,
-or the first order of the liquidation, that names it as its cause: of a liquidation the second
-tick below maintenance. Rates rise step by step; a rate is kept up with where p99 is below 500 ms
-and the ticks came at 95 % of it, and the first that is not ends the run. The quantiles are of the
-first step, 20 s after 10 s of the same that do not count: cold code of the broker, in Java, doubles
-the first seconds' tail. A run counts only if after every step exactly those accounts are liquidated whose
-collateral says so. The plain loop is what one would write by hand: confluent-kafka, fastavro, a
-dict of accounts by instrument, and on every tick the equity and the margin of each account that
-holds it. It does less: no confirmation, no sizes of orders, no guards, no changelog. The broker
-is Apache Kafka where there is one, all on one machine; cores are those that the contender used.
-The worker has two partitions, one a core: each is a transaction in every turn, which broker and
-worker pay for; [docs/scaling.md](../docs/scaling.md) tells the price of more.
+while all prices fall by 2 %, the others would at drops of 5 to 50 %. The worker reads its book back
+from its changelog, and an exchange fills every order at its limit. The clock runs from the moment a
+tick is handed to its producer until a consumer of committed records has the margin call, or the
+first order of the liquidation, that names it as its cause: of a liquidation the second tick below
+maintenance. Rates rise step by step; a rate is kept up with where p99 is below 500 ms and the ticks
+came at 95 % of it, and the first that is not ends the run. The quantiles are of the first step,
+after half as long of the same that does not count: cold code of the broker, in Java, doubles the
+tail of the first seconds. A run counts only if after every step exactly those accounts are
+liquidated whose collateral says so. The plain loop is what one would write by hand:
+confluent-kafka, fastavro, a dict of accounts by instrument, and on every tick the equity and the
+margin of each account that holds it. It does less: no confirmation, no sizes of orders, no guards,
+no changelog. The broker is Apache Kafka where there is one, all on one machine; cores are those
+that the contender used. The worker has two partitions, one a core: each is a transaction in every
+turn, which broker and worker pay for; [docs/scaling.md](../docs/scaling.md) tells the price of
+more.
 """,
     "latency": """\
 Every account holds 3 to 12 of 12 instruments, 200 ticks/s over them in turn fall by 2 % in 25 s,

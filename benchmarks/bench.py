@@ -1,5 +1,6 @@
 """The benchmarks of one machine: fills, price to liquidation, memory, kernels, recovery ..."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ from benchmarks import (
 from benchmarks.contender import ContenderFailedError
 from benchmarks.kernels import table as kernels
 from benchmarks.latency import Shape
+from benchmarks.machine import cpu_times, withheld
 from benchmarks.page import write
 from benchmarks.peers import contest
 from benchmarks.results import sections, show
@@ -84,7 +86,7 @@ def main(
     """
     if tiny:
         count, accounts, rows, states, runs = 4_000, 200, 500, 20_000, 1
-    parts = set(only or PARTS)
+    parts, began = set(only or PARTS), cpu_times()
     if parts & ON_KAFKA and (reason := why_not()):
         raise click.ClickException(f"{reason}; choose other parts with --only")
     try:
@@ -98,8 +100,10 @@ def main(
         raise click.ClickException(str(error)) from error
     made = sections(results)
     show(made, Console())
+    load = f"load average at the end {os.getloadavg()[0]:.1f}; {withheld(began)}".removesuffix("; ")
+    click.echo(load)
     if page is not None:
-        write(made, page, shlex.join(["python", "-m", "benchmarks.bench", *sys.argv[1:]]))
+        write(made, page, shlex.join(["python", "-m", "benchmarks.bench", *sys.argv[1:]]), load)
 
 
 def _measured(

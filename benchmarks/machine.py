@@ -1,4 +1,4 @@
-"""The machine and the versions of a run, in words."""
+"""The machine and the versions of a run, in words; see proc_stat(5) for its times."""
 
 import os
 import platform
@@ -24,6 +24,23 @@ def machine() -> str:
     if total:
         parts.append(f"{int(total.split()[0]) / MIB:.1f} GiB")
     return ", ".join(parts)
+
+
+def withheld(since: tuple[int, int]) -> str:
+    """How much of the CPU time that was wanted since then the host of this machine kept for others;
+    empty where that cannot be told."""
+    wanted, kept = (now - then for now, then in zip(cpu_times(), since, strict=True))
+    return f"{kept / wanted:.0%} of the CPU time withheld by its host" if wanted > 0 else ""
+
+
+def cpu_times() -> tuple[int, int]:
+    """Since the machine began: the CPU time that was wanted, and that which its host kept."""
+    try:
+        line = Path("/proc/stat").read_text().splitlines()[0]
+    except OSError:
+        return 0, 0
+    user, nice, system, _idle, _waiting, irq, softirq, stolen = map(int, line.split()[1:9])
+    return user + nice + system + irq + softirq + stolen, stolen
 
 
 def _field(path: str, name: str) -> str:

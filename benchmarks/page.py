@@ -4,7 +4,6 @@ What was measured is kept as JSON beside the page, so that a part can be measure
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -42,14 +41,17 @@ class Section:
     """What the model of a cluster goes by."""
 
 
-def write(sections: Mapping[str, Section], path: Path, command: str) -> None:
-    """Put these sections in the place of those of the same parts, and leave the others alone."""
+def write(sections: Mapping[str, Section], path: Path, command: str, load: str) -> None:
+    """Put these sections in the place of those of the same parts, and leave the others alone.
+
+    `load` tells what else the machine was asked for meanwhile.
+    """
     kept = path.with_name(KEPT)
     stored: dict[str, Any] = json.loads(kept.read_text("utf-8")) if kept.exists() else {}
     about = {
         "command": command,
         "time": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "machine": f"{machine()}; load average at the end {os.getloadavg()[0]:.1f}",
+        "machine": f"{machine()}; {load}",
         "versions": versions(),
     }
     stored |= {part: {"about": about, **asdict(one)} for part, one in sections.items()}

@@ -28,6 +28,23 @@ def compiled_parallel(kernel: Callable[P, R]) -> Callable[P, R]:
     return _cached(kernel, parallel=True)
 
 
+def worth_sharing(rows: int, least: int) -> bool:
+    """Whether the cores share so many rows of a kernel, which is worth it from `least` on."""
+    return rows >= least or AllShared.entered
+
+
+class AllShared:
+    """Within it, as a context, the cores share what little there is: those kernels are loaded."""
+
+    entered = False
+
+    def __enter__(self) -> None:
+        AllShared.entered = True
+
+    def __exit__(self, *_: object) -> None:
+        AllShared.entered = False
+
+
 def _cached(kernel: Callable[P, R], *, parallel: bool) -> Callable[P, R]:
     dispatcher = numba.njit(cache=True, error_model="numpy", nogil=True, parallel=parallel)(kernel)
     _keep_apart(dispatcher)

@@ -6,7 +6,7 @@ positions and all free collateral, an isolated one a single position and what wa
 
 import numpy as np
 
-from risk.compiled import compiled
+from risk.compiled import compiled, worth_sharing
 from risk.holdings import (
     Balances,
     MarginState,
@@ -104,9 +104,9 @@ def _fill(held: Columns, owned: Columns, rule: Rule, out: Columns) -> int:
     edges = _edges(held[0], owned[0], len(out[4]), len(tables[5]))
     if (np.diff(edges)[:, ::2] < 0).any():
         return UNORDERED
-    if len(held[0]) + len(owned[0]) < WORTH_SHARING:
-        return min(evaluate_part(edge, (held, owned), tables, flags, out) for edge in edges)
-    return evaluate_parts(edges, (held, owned), tables, flags, out)
+    if worth_sharing(len(held[0]) + len(owned[0]), WORTH_SHARING):
+        return evaluate_parts(edges, (held, owned), tables, flags, out)
+    return min(evaluate_part(edge, (held, owned), tables, flags, out) for edge in edges)
 
 
 def _refuse(failure: int) -> None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from risk.compiled import compiled, compiled_parallel
+from risk.compiled import compiled, compiled_parallel, worth_sharing
 from risk.holdings import Bools
 from schemas.units import LIMIT_E8, Floats, Int64s
 
@@ -186,7 +186,8 @@ def worst_losses(rows: Rows, begin_e8: Int64s, loss_e8: Int64s, worst: Int64s) -
 
     A loss that does not fit is -1.
     """
-    share = _worst_shared if len(rows.instrument) >= WORTH_SHARING else _worst_range
+    together = worth_sharing(len(rows.instrument), WORTH_SHARING)
+    share = _worst_shared if together else _worst_range
     share((0, len(loss_e8)), rows, begin_e8, loss_e8, worst)
 
 
@@ -197,7 +198,8 @@ def worst_losses_by_side(
 
     A loss that does not fit is -1.
     """
-    share = _sides_shared if len(rows.instrument) >= WORTH_SHARING else _sides_range
+    together = worth_sharing(len(rows.instrument), WORTH_SHARING)
+    share = _sides_shared if together else _sides_range
     share((0, len(down_e8)), rows, begin_e8, side, (down_e8, up_e8))
 
 

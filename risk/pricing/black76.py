@@ -14,7 +14,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import ArrayLike, NDArray
 
-from risk.compiled import compiled, compiled_parallel
+from risk.compiled import compiled, compiled_parallel, worth_sharing
 from risk.pricing.normal import (
     DENSITY_AT_ZERO,
     SERIES_BELOW,
@@ -104,7 +104,8 @@ def _evaluate(inputs: tuple[ArrayLike, ...], results: int) -> list[Floats]:
     shape = np.broadcast_shapes(*(array.shape for array in arrays))
     columns = tuple(_column(array, shape) for array in arrays)
     table = np.empty((results, math.prod(shape)))
-    kernel = _evaluate_shared if table.shape[1] >= WORTH_SHARING else _evaluate_one_after_another
+    together = worth_sharing(table.shape[1], WORTH_SHARING)
+    kernel = _evaluate_shared if together else _evaluate_one_after_another
     if kernel(columns, table):
         _refuse(columns)
     return [row.reshape(shape) for row in table]

@@ -12,7 +12,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import ArrayLike, NDArray
 
-from risk.compiled import compiled, compiled_parallel
+from risk.compiled import compiled, compiled_parallel, worth_sharing
 from risk.pricing.black76 import Bools, Floats
 from risk.pricing.normal import (
     DENSITY_AT_ZERO,
@@ -52,7 +52,8 @@ def implied_volatility(
     shape = np.broadcast_shapes(calls.shape, *(array.shape for array in arrays))
     columns = tuple(_column(array, shape) for array in arrays)
     found = np.empty(math.prod(shape))
-    kernel = _invert_shared if found.size >= WORTH_SHARING else _invert_one_after_another
+    together = worth_sharing(found.size, WORTH_SHARING)
+    kernel = _invert_shared if together else _invert_one_after_another
     kernel(_column(calls, shape), columns, found)
     return found.reshape(shape)
 

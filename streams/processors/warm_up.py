@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from risk.compiled import AllShared
 from risk.evaluation import Book, Kind, Market, OpenOrders, evaluate, liquidation_prices
 from risk.holdings import Assets, Balances, Contracts, Positions, StepTable, Terms, Tiers
 from risk.liquidation.liquidation_map import Triggers, liquidation_map
@@ -23,17 +24,15 @@ from streams.state.names import Names
 from streams.state.open_orders import Orders
 from streams.state.rules import Rules
 
-SHARED = 270_000
-"""Positions of which the cores share the work."""
 START_US = 1_700_000_000_000_000
 MONTH_US = 30 * 86_400 * 1_000_000
 PERPETUAL, CALL, ANOTHER = 0, 1, 2
 
 
 def warm_up(profile: Profile) -> None:
-    """Evaluate small books and large ones: perpetuals of two underlyings, with an open order; a
-    call and portfolios where the profile has rules for them. Open a book and lose it again, trade
-    an inverse contract, hear prices, and write records, though none."""
+    """Evaluate a book as small and as large ones are: perpetuals of two underlyings, with an open
+    order; a call and portfolios where the profile has rules for them. Open a book and lose it
+    again, trade an inverse contract, hear prices, and write records, though none."""
     _come_and_go()
     _trade()
     _tick()
@@ -42,7 +41,8 @@ def warm_up(profile: Profile) -> None:
     held = [PERPETUAL, CALL, ANOTHER] if profile.options else [PERPETUAL, ANOTHER]
     for kind in (Kind.CROSS, Kind.PORTFOLIO) if profile.portfolio else (Kind.CROSS,):
         _evaluate(profile, held, kind)
-        _evaluate(profile, held * (SHARED // len(held)), kind)
+        with AllShared():
+            _evaluate(profile, held, kind)
 
 
 def _come_and_go() -> None:

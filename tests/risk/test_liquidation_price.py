@@ -170,7 +170,7 @@ def test_nothing_held_and_nothing_asked():
     assert np.isnan(prices(book(), [-1])).all()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(samples())
 def test_the_book_evaluated_again_stands_on_its_margin_there(sample):
     start, at = sample.book.marks[sample.instrument], sample.surplus

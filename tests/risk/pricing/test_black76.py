@@ -35,7 +35,7 @@ def sizes(forward, strike, years, volatility) -> dict[str, np.ndarray]:
     }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     forward=st.floats(1e-4, 1e6),
     deviations=st.floats(-36, 36),

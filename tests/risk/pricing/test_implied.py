@@ -18,7 +18,7 @@ def attainable(value: float, volatility: float, vega: float) -> float:
     return max(1e-13, 2.0**-53 * (1 + value / (volatility * vega)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     forward=st.floats(1e-3, 1e6),
     deviations=st.floats(-36, 36),

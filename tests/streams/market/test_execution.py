@@ -43,7 +43,7 @@ class Desk:
         return self.books.quantity_e8("acc", self.bucket, "SOL-PERP")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     lots=st.integers(-(10**7), 10**7).filter(bool),
     orders=st.lists(

@@ -57,7 +57,7 @@ def ledger_of(partitions: int = 1) -> Ledger:
     return Ledger(rules, partitions)
 
 
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(FILLS, min_size=1, max_size=6),
     st.dictionaries(st.integers(0, 5), st.sampled_from([None, b"", b"bob", b"alic"]), max_size=2),

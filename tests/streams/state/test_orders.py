@@ -73,7 +73,7 @@ def said(bench: Bench) -> list[str]:
     return [letter["reason"] for letter in bench.letters()]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(drawn=ORDERS, cuts=st.sets(st.integers(1, 39)))
 def test_the_last_word_counts_whatever_the_blocks_and_the_restarts(
     drawn: list[Record], cuts: set[int]

@@ -82,7 +82,7 @@ def check_twins(records: list[dict[str, Any]], limits: Limits, size: int) -> Non
         assert deviation == (slow.feeds[name].volatility() if name in slow.feeds else 0.0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(TICKS, max_size=50), LIMITS, st.integers(1, 30))
 def test_twins_agree_on_ticks_of_any_kind(
     drawn: list[dict[str, Any]], limits: Limits, size: int

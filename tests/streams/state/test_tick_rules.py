@@ -35,7 +35,7 @@ TICKS = st.fixed_dictionaries(
 WRITTEN = st.sampled_from([-1, 0, NOW_US // US_PER_MS])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(TICKS, WRITTEN), max_size=6))
 def test_ticks_are_judged_rule_by_rule(drawn: list[tuple[dict[str, Any], int]]) -> None:
     ticks = [mark(number) | one for number, (one, _) in enumerate(drawn)]

@@ -46,14 +46,14 @@ def test_the_schema_is_one_and_the_example_of_the_docs_is_a_book() -> None:
     assert accepted(SMALL)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(document=documents())
 def test_what_is_a_book_is_one_for_both(document: Any) -> None:
     BookFile.of(text(document))
     assert valid(document)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), document=documents())
 def test_what_the_reader_accepts_the_schema_accepts(data: st.DataObject, document: Any) -> None:
     """Books with one value replaced, most of them broken."""

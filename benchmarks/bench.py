@@ -1,6 +1,5 @@
 """The benchmarks of one machine: fills, price to liquidation, memory, kernels, recovery ..."""
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -24,7 +23,7 @@ from benchmarks import (
 from benchmarks.contender import ContenderFailedError
 from benchmarks.kernels import table as kernels
 from benchmarks.latency import Shape
-from benchmarks.machine import cpu_times, withheld
+from benchmarks.machine import cpu_times, load
 from benchmarks.page import write
 from benchmarks.peers import contest
 from benchmarks.results import sections, show
@@ -100,10 +99,10 @@ def main(
         raise click.ClickException(str(error)) from error
     made = sections(results)
     show(made, Console())
-    load = f"load average at the end {os.getloadavg()[0]:.1f}; {withheld(began)}".removesuffix("; ")
-    click.echo(load)
+    asked = load(began)
+    click.echo(asked)
     if page is not None:
-        write(made, page, shlex.join(["python", "-m", "benchmarks.bench", *sys.argv[1:]]), load)
+        write(made, page, shlex.join(["python", "-m", "benchmarks.bench", *sys.argv[1:]]), asked)
 
 
 def _measured(

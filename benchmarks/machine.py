@@ -26,6 +26,12 @@ def machine() -> str:
     return ", ".join(parts)
 
 
+def load(since: tuple[int, int]) -> str:
+    """What else the machine was asked for since then, as of `cpu_times`."""
+    parts = f"load average at the end {os.getloadavg()[0]:.1f}", withheld(since)
+    return "; ".join(filter(None, parts))
+
+
 def withheld(since: tuple[int, int]) -> str:
     """How much of the CPU time that was wanted since then the host of this machine kept for others;
     empty where that cannot be told."""

@@ -28,8 +28,8 @@ looks for these: its calls and orders wait. In a larger book each bucket is coun
 its own decision."""
 PAUSE_US = 100_000
 """Between two looks, by the board's clock: each costs the same before it counts anything."""
-PARTS_PER_S, BUCKETS_PER_S = 200, 20_000
-"""The same by the board's clock: a book that is too large for that in its time is given longer."""
+BUCKETS_PER_S = 20_000
+"""By the board's clock: a book that is too large for that in its time is given longer."""
 NOTHING = (0,) * len(SHOCKS_PPM)
 
 
@@ -89,9 +89,7 @@ class LiquidationMaps:
         if elapsed_us < PAUSE_US:
             return []
         self._last_us = self._board.clock_us
-        parts = min(max(elapsed_us * PARTS_PER_S // 1_000_000, 1), AT_ONCE)
-        room = elapsed_us * BUCKETS_PER_S // 1_000_000
-        self._buckets_at_once = min(max(room, 1), BUCKETS_AT_ONCE)
+        self._buckets_at_once = min(elapsed_us * BUCKETS_PER_S // 1_000_000, BUCKETS_AT_ONCE)
         for partition in self._slot.keys() - set(held):
             for of in (self._slot, self._told, self._telling):
                 of.pop(partition, None)
@@ -106,7 +104,7 @@ class LiquidationMaps:
             for one in telling:
                 if one is not None:
                     news.append(one)
-                if one is None or len(news) == parts:
+                if one is None or len(news) == AT_ONCE:
                     return _tables(news)
             del self._telling[partition]
         return _tables(news)

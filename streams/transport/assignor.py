@@ -1,7 +1,6 @@
 """Who owns which partition: sticky, balanced, and first to whoever holds a warm copy."""
 
 import json
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,14 +13,12 @@ from aiokafka.coordinator.protocol import (
 from faust.assignor.client_assignment import ClientAssignment, ClientMetadata
 from faust.assignor.partition_assignor import PartitionAssignor
 
-log = logging.getLogger(__name__)
-
 Held = Callable[[], tuple[frozenset[int], frozenset[int]]]
 """The partitions whose state a worker has as owner, and those of which it has a warm copy."""
 
 
 class PartitionCountError(ValueError):
-    """Topics that must be partitioned alike are not."""
+    """Topics that must be partitioned alike are not, or are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,11 +210,9 @@ class StickyAssignor(PartitionAssignor):  # type: ignore[misc]
 
 
 def _partition_count(cluster: ClusterMetadata, topics: list[str]) -> int:
-    """The number of partitions that all `topics` have; a missing topic has none."""
+    """The number of partitions that all `topics` have; a topic that is not known has none."""
     counts = {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in topics}
-    if len(set(counts.values())) > 1:
+    if len(set(counts.values())) > 1 or 0 in counts.values():
         listed = ", ".join(f"{topic} has {count}" for topic, count in counts.items())
-        error = PartitionCountError(f"{listed}: these topics need one number of partitions")
-        log.critical("%s", error)  # aiokafka shows it only to a reader, which has nothing to read
-        raise error
+        raise PartitionCountError(f"{listed}: these topics need one number of partitions")
     return next(iter(counts.values()), 0)

@@ -84,12 +84,13 @@ class ChangelogReader:
         """
         self.close()  # a new client says when it has met each end
         heard = renewed = time.monotonic()
+        met = 0  # ends at most; a new client that meets the same ones again is no news
         while self._at_end < self._next.keys():
-            known = len(self._at_end)
             found = self.poll(WAIT_S)
             now = time.monotonic()
-            if found or len(self._at_end) > known:
+            if found or len(self._at_end) > met:
                 heard = renewed = now
+                met = max(met, len(self._at_end))
             elif now - heard > PATIENCE_S:
                 behind = sorted(self._next.keys() - self._at_end)
                 raise ChangelogSilentError(

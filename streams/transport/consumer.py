@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+from aiokafka.consumer import consumer as aiokafka_consumer
 from aiokafka.consumer import fetcher
 from aiokafka.errors import IllegalStateError
 from aiokafka.structs import TopicPartition
@@ -14,6 +15,7 @@ from faust.types import TP, ConsumerMessage
 
 from schemas.block import Block
 from streams.transport.acks import BlockAcks
+from streams.transport.coordinator import Coordinator
 
 COMMIT_S = 5.0
 FETCH_WAIT_MS = 100
@@ -33,7 +35,8 @@ class BareRecords(fetcher.PartitionRecords):  # type: ignore[misc]
 
 
 fetcher.PartitionRecords = BareRecords
-"""aiokafka makes them itself, by this name."""
+aiokafka_consumer.GroupCoordinator = Coordinator
+"""aiokafka makes both itself, by these names."""
 
 
 class BlockScheduler:
@@ -51,6 +54,10 @@ class CommittedReader(AIOKafkaConsumerThread):  # type: ignore[misc]
         self._handed: dict[tuple[str, int], int] = {}
         """Behind the last record handed out since the partition was sought; 0: none yet."""
 
+    async def on_start(self) -> None:
+        await super().on_start()
+        self._ensure_consumer()._coordinator.on_failure = self._end_app
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         client = super()._create_worker_consumer(transport)
         client._fetch_max_wait_ms = FETCH_WAIT_MS  # Faust says 1.5 s
@@ -59,6 +66,9 @@ class CommittedReader(AIOKafkaConsumerThread):  # type: ignore[misc]
         # topics of a partition to different workers
         client._partition_assignment_strategy = [self.app.assignor]
         return client
+
+    def _end_app(self, error: BaseException) -> None:
+        asyncio.run_coroutine_threadsafe(self.app.crash(error), self.parent_loop)
 
     async def on_partitions_revoked(self, revoked: Iterable[TP]) -> None:
         self._handed.clear()

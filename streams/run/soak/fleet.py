@@ -69,6 +69,14 @@ class Fleet:
                 furthest[place] = max(furthest.get(place, 0), end)
         return furthest
 
+    def told(self) -> list[str]:
+        """What each worker said of itself last."""
+        return [
+            f"{worker.name}: {'runs' if worker.running else 'has ended'}, "
+            f"ready {worker.status.get('ready')}, holds {worker.status.get('held')}"
+            for worker in self._workers
+        ]
+
     def stop(self) -> None:
         """End all in good order."""
         for worker in self._workers:

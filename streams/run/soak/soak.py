@@ -182,6 +182,8 @@ class Soak:
             quiet = quiet + 1 if not left and fleet.ready(self.options.partitions) else 0
             if quiet == 5 or time.monotonic() > deadline:
                 self.say(f"{time.monotonic() - self.began_s:7.1f} s  drained, {left} unread")
+                for one in fleet.told() if left else ():
+                    self.say(one)
                 return left
             time.sleep(0.5)
 

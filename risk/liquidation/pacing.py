@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -58,8 +59,9 @@ def paced_e8(
 
     Parameters, all [R]: the orders, one row for each bucket and instrument; `side` +1 buys and -1
     sells; `wanted_e8` contracts, positive; `loss_e8` what the bucket lacks to its maintenance
-    margin; `lot_e8` of the instrument; `account` of the bucket. `room_e8` [I, 2]: contracts that
-    may be sold, and bought, of each instrument now.
+    margin; `lot_e8` of the instrument; `account` of the bucket, which may be empty where no other
+    bucket has its loss. `room_e8` [I, 2]: contracts that may be sold, and bought, of each
+    instrument now.
 
     Buckets are served by the loss at risk, largest first, ties by account and bucket. One gets all
     that it wants, or the share of it that fits each of its markets, in whole lots, at least one lot
@@ -77,24 +79,29 @@ def paced_e8(
     rows = np.flatnonzero(paced & ~barred)
     names = np.array(account, dtype=np.str_)[rows]
     rows = rows[np.lexsort((instrument[rows], bucket[rows], names, -loss_e8[rows]))]
+    columns = (instrument, column, wanted_e8, lot_e8)
+    instruments, sides, wants, lots = (one[rows].tolist() for one in columns)
+    granted: list[int] = []
     served: set[Market] = set()
     left: dict[Market, int] = {}
-    for own in np.split(rows, np.flatnonzero(np.diff(bucket[rows])) + 1):
-        markets = list(zip(instrument[own].tolist(), column[own].tolist(), strict=True))
+    for begin, end in pairwise([0, *(np.flatnonzero(np.diff(bucket[rows])) + 1), len(rows)]):
+        own = slice(begin, end)
+        markets = list(zip(instruments[own], sides[own], strict=True))
         for market in markets:
             left.setdefault(market, int(room_e8[market]))
-        wants, lots = wanted_e8[own].tolist(), lot_e8[own].tolist()
         least = [
             min(lot, wanted) if market in served else 1
-            for market, lot, wanted in zip(markets, lots, wants, strict=True)
+            for market, lot, wanted in zip(markets, lots[own], wants[own], strict=True)
         ]
         served.update(markets)
         rooms = [left[market] for market in markets]
+        shares = [0] * len(markets)
         if all(room >= amount for room, amount in zip(rooms, least, strict=True)):
-            shares = _shares(wants, lots, rooms)
-            granted_e8[own] = shares
+            shares = _shares(wants[own], lots[own], rooms)
             for market, share in zip(markets, shares, strict=True):
                 left[market] -= share
+        granted += shares
+    granted_e8[rows] = granted
     return granted_e8
 
 

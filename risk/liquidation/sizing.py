@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from risk.compiled import compiled
 from risk.holdings import Bools, MarginState, Positions, PositionState, Rules
 from risk.liquidation.stages import health_level
 from risk.margin.tiers import maintenance_rate
@@ -220,11 +221,32 @@ def _chosen(
         side = (positions.quantity_e8[row] < 0).astype(np.int64)
         depth = depth_e8[positions.instrument[row], side]
         per_impact = np.where(covers, release_e8 / held_e8 * depth, 0)
-    bucket = positions.bucket[row]
-    order = np.lexsort((row, positions.instrument[row], -release_e8, -per_impact, ~covers, bucket))
-    _, first = np.unique(bucket[order], return_index=True)
-    best: Int64s = order[first]
-    return best
+    return best_of_each(
+        positions.bucket[row], covers, per_impact, release_e8, positions.instrument[row]
+    )
+
+
+@compiled
+def best_of_each(
+    bucket: Int64s, covers: Bools, per_impact: Floats, release_e8: Int64s, instrument: Int64s
+) -> Int64s:
+    """Of each bucket, ascending, the place whose other columns are best; the first of equals."""
+    best = np.full(bucket.max() + 1 if len(bucket) else 0, -1)
+    for place in range(len(bucket)):
+        other = best[bucket[place]]
+        if other >= 0:
+            if covers[place] != covers[other]:
+                better = covers[place]
+            elif per_impact[place] != per_impact[other]:
+                better = per_impact[place] > per_impact[other]
+            elif release_e8[place] != release_e8[other]:
+                better = release_e8[place] > release_e8[other]
+            else:
+                better = instrument[place] < instrument[other]
+            if not better:
+                continue
+        best[bucket[place]] = place
+    return best[best >= 0]
 
 
 def _ratio(left: Int64s | Floats, right: Int64s) -> Floats:

@@ -144,7 +144,6 @@ class Reducer:
         place, instrument = wanted.bucket, evaluated.positions.instrument[wanted.row]
         state = evaluated.state
         loss_e8 = state.maintenance_margin_e8 - state.equity_e8
-        accounts = [account for account, _ in self._ledger.whose(evaluated.buckets[place])]
         granted_e8 = paced_e8(
             place,
             instrument,
@@ -153,11 +152,17 @@ class Reducer:
             loss_e8=loss_e8[place],
             lot_e8=evaluated.rules.contracts.lot_e8[instrument],
             room_e8=self._room_e8(),
-            account=accounts,
+            account=self._told_apart(evaluated.buckets[place], loss_e8[place]),
         )
         column = (wanted.side > 0).astype(np.int64)
         np.add.at(self._asked_e8, (instrument, column), granted_e8)
         return granted_e8
+
+    def _told_apart(self, buckets: Int64s, loss_e8: Int64s) -> list[str]:
+        """The accounts of buckets, where some have the same loss: only then do names decide."""
+        if len(np.unique(loss_e8)) == len(loss_e8):
+            return [""] * len(buckets)
+        return [account for account, _ in self._ledger.whose(buckets)]
 
     def _room_e8(self) -> Int64s:
         """What may still be asked of each market in the window of the board's clock [I, 2]."""

@@ -6,6 +6,7 @@ from risk.compiled import AllShared
 from risk.evaluation import Book, Kind, Market, OpenOrders, evaluate, liquidation_prices
 from risk.holdings import Assets, Balances, Contracts, Positions, StepTable, Terms, Tiers
 from risk.liquidation.liquidation_map import Triggers, liquidation_map
+from risk.liquidation.sizing import best_of_each
 from risk.profile import Profile
 from schemas.block import Block, Int64s
 from schemas.block_columns import gathered
@@ -59,7 +60,8 @@ def _come_and_go() -> None:
 
 
 def _trade() -> None:
-    """One account trades, is written to the changelog and evaluated; no map is made of it."""
+    """One account trades, is written to the changelog and evaluated; it has nothing to close, and
+    no map is made of it."""
     ledger, asset = Ledger(Rules(), 1), "USD"
     contract = {
         "event_time": START_US, "instrument_id": "X", "kind": "INVERSE_PERP", "status": "ACTIVE",
@@ -82,8 +84,9 @@ def _trade() -> None:
     board = MarkBoard()
     board.resize(len(ledger.rules.instruments))
     evaluate_buckets(ledger, board, ledger.book.buckets.live_rows())
-    of_none = Triggers(np.empty(0), np.empty(0))
-    liquidation_map(_ints(), np.zeros(0, np.bool_), _ints(), of_none)
+    none, nobody = np.empty(0), np.zeros(0, np.bool_)
+    best_of_each(_ints(), nobody, none, _ints(), _ints())
+    liquidation_map(_ints(), nobody, _ints(), Triggers(none, none))
 
 
 def _tick() -> None:

@@ -7,6 +7,7 @@ from schemas.block_encode import encode_all
 from schemas.topics import BY_NAME
 from streams.processors.encoding import encode
 from streams.processors.outputs import Output, Outputs, Table
+from streams.transport.publisher import BY_KEY
 from streams.transport.transaction import Record
 
 Header = tuple[str, bytes]
@@ -24,7 +25,8 @@ def written(outputs: Outputs, applied: Mapping[int, bytes]) -> dict[int, list[Re
             continue
         value = next(values[part.topic])
         if part.partition in found:
-            headers = [*_origin(part.output_id, part.source), *tails[part.partition]]
+            origin = ("plimsoll-id", part.output_id.encode()), _source(part.source)
+            headers = [*origin, *tails[part.partition]]
             record = Record(part.topic, part.key, value, headers, _slice_partition(part))
             found[part.partition].append(record)
     return found
@@ -43,19 +45,21 @@ def _values(outputs: Iterator[Output]) -> dict[str, Iterator[bytes]]:
 def _add(
     found: dict[int, list[Record]], table: Table, tails: Mapping[int, tuple[Header, Header]]
 ) -> None:
+    """A record each, in the order of the table; many follow from the same tick."""
     topic, values = table.topic, encode(table.columns)
+    causes = {source: _source(source) for source in set(table.sources)}
     rows = (table.keys, values, table.output_ids, table.sources, table.partitions.tolist())
     for key, value, output_id, source, partition in zip(*rows, strict=True):
         if partition in found:
-            headers = [*_origin(output_id, source), *tails[partition]]
+            headers = [("plimsoll-id", output_id.encode()), causes[source], *tails[partition]]
             found[partition].append(Record(topic, key, value, headers))
 
 
-def _origin(output_id: str, source: str) -> tuple[Header, Header]:
-    return ("plimsoll-id", output_id.encode()), ("plimsoll-source", source.encode())
+def _source(source: str) -> Header:
+    return "plimsoll-source", source.encode()
 
 
-def _slice_partition(one: Output) -> int | None:
+def _slice_partition(one: Output) -> int:
     """A slice of a system account lives on the partition that its name tells, not its hash."""
     place = one.key.rpartition("#")[2] if isinstance(one.key, str) and one.key[:1] == "@" else ""
-    return int(place) if one.topic == "transfers" and place.isdecimal() else None
+    return int(place) if one.topic == "transfers" and place.isdecimal() else BY_KEY

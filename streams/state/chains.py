@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from risk.compiled import compiled
-from risk.margin.buckets import order_of
 from schemas.block import Int64s
 from streams.state.columns import ColumnTable, PairTable
 
@@ -12,8 +11,6 @@ Links = NDArray[np.int32]
 NEXT, PREVIOUS = "next", "previous"
 LINKS = {NEXT: np.int32, PREVIOUS: np.int32}
 """Columns of the rows, row + 1 of each neighbour; 0: none. Released rows hold zeros again."""
-MANY = 8
-"""Of the rows that owners take, one in so many asked for, and to look at all is faster."""
 FEW = 16
 """Rows that are sorted in place faster than a call would begin to."""
 
@@ -61,19 +58,8 @@ class Chains:
     def of(self, owners: Int64s) -> tuple[Int64s, Int64s]:
         """The rows of these distinct owners, and the place in `owners` of whose each is: by place,
         then by row."""
-        if len(owners) > self._owners.capacity // MANY:
-            return self._among_all(owners)
         owners = np.require(owners, np.int64, "C")
         return _followed(owners, self._owners[self._first], self._rows[NEXT])
-
-    def _among_all(self, owners: Int64s) -> tuple[Int64s, Int64s]:
-        """The same, by a look at every row."""
-        place = np.full(self._owners.capacity, -1, np.int64)
-        place[owners] = np.arange(len(owners))
-        owner = self._rows[self._owner]
-        rows = np.flatnonzero((place >= 0)[owner] & self._rows.live)
-        rows = rows[order_of(place[owner[rows]], len(owners))]
-        return rows, place[owner[rows]]
 
 
 @compiled

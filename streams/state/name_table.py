@@ -10,12 +10,14 @@ from schemas.block import Int64s, taken
 from schemas.spans import Spans
 from streams.state.columns import ColumnTable, zeros
 from streams.state.probing import (
+    BETWEEN,
     EMPTY,
     Asked,
     Bytes,
     Texts,
     enter_texts,
     find_texts,
+    joined_texts,
     leave_texts,
     move_texts,
     settle_texts,
@@ -82,9 +84,8 @@ class NameTable(ColumnTable):
 
     def encoded(self, rows: Int64s) -> list[bytes]:
         """The names of rows that are in use, in UTF-8."""
-        stored = self._bytes.data
-        bounds = (self._columns[bound][rows].tolist() for bound in (BEGIN, END))
-        return [bytes(stored[begin:end]) for begin, end in zip(*bounds, strict=True)]
+        joined = joined_texts(self._texts(), np.ascontiguousarray(rows, np.int64))
+        return joined.tobytes().split(BETWEEN)[1:]
 
     def release(self, rows: Int64s) -> None:
         """Free rows, each once: their names are forgotten."""

@@ -15,6 +15,8 @@ from risk.compiled import compiled
 from schemas.block import Int64s
 
 EMPTY = -1
+BETWEEN = b"\xff"
+"""What no text in UTF-8 has."""
 Slots = NDArray[np.int32]
 Bytes = NDArray[np.uint8]
 Pairs = tuple[Slots, NDArray[Any], NDArray[Any]]
@@ -172,6 +174,23 @@ def move_texts(texts: Texts, rows: Int64s, into: Bytes) -> int:
         used += size
         ends[row] = used
     return used
+
+
+@compiled
+def joined_texts(texts: Texts, rows: Int64s) -> Bytes:
+    """The texts of these rows, the byte of `BETWEEN` before each."""
+    _, stored, begins, ends = texts
+    size = 0
+    for row in rows:
+        size += 1 + ends[row] - begins[row]
+    joined, at = np.empty(size, np.uint8), 0
+    for row in rows:
+        joined[at] = BETWEEN[0]
+        at += 1
+        for byte in range(begins[row], ends[row]):
+            joined[at] = stored[byte]
+            at += 1
+    return joined
 
 
 @compiled

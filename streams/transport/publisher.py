@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 FLUSH_TIMEOUT_S = 30.0
+BY_KEY = -1
+"""The partition of a record whose key chooses it."""
 Headers = list[tuple[str, bytes]]
 
 
@@ -43,14 +45,13 @@ class Publisher:
         key: str | bytes | None,
         value: bytes,
         headers: Headers | None = None,
-        partition: int | None = None,
+        partition: int = BY_KEY,
     ) -> None:
-        """Queue a record; without a `partition` its key chooses one."""
-        place = {} if partition is None else {"partition": partition}
+        """Queue a record."""
         while True:
             try:
                 self._producer.produce(
-                    topic, value, key, headers=headers, on_delivery=self._delivered, **place
+                    topic, value, key, partition, headers=headers, on_delivery=self._delivered
                 )
             except BufferError:
                 self._producer.poll(0.1)  # the queue is full: let deliveries drain it

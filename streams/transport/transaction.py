@@ -4,13 +4,19 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from streams.base.introduction import introduced
 from streams.base.patience import PATIENCE_S, patiently
-from streams.transport.publisher import Headers, Publisher, PublishFailedError, producer_settings
+from streams.transport.publisher import (
+    BY_KEY,
+    Headers,
+    Publisher,
+    PublishFailedError,
+    producer_settings,
+)
 
 log = logging.getLogger(__name__)
 TRANSACTION_TIMEOUT_MS = 30_000
@@ -26,13 +32,13 @@ class PartitionLostError(RuntimeError):
 
 
 class Record(NamedTuple):
-    """One record to produce; `partition` None leaves it to the key."""
+    """One record to produce."""
 
     topic: str
     key: str | bytes | None
     value: bytes
     headers: Headers | None = None
-    partition: int | None = None
+    partition: int = BY_KEY
 
 
 class Journal(Protocol):
@@ -87,14 +93,10 @@ class TransactionJournal:
             self._producer.flush(1.0)
 
     def _produce(self, record: Record) -> None:
-        options: dict[str, Any] = {}
-        if record.partition is not None:
-            options["partition"] = record.partition
+        topic, key, value, headers, partition = record
         while True:
             try:
-                self._producer.produce(
-                    record.topic, record.value, record.key, headers=record.headers, **options
-                )
+                self._producer.produce(topic, value, key, partition, headers=headers)
             except BufferError:
                 self._producer.poll(0.05)  # the queue is full: let deliveries drain it
             else:

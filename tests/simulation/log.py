@@ -8,6 +8,7 @@ from operator import attrgetter
 
 from schemas.topics import BY_NAME
 from streams.state.ledger import partition_of
+from streams.transport.publisher import BY_KEY
 from streams.transport.transaction import PartitionLostError, Record
 
 Place = tuple[str, int]
@@ -116,7 +117,7 @@ class FakeBroker:
         transaction = self._open.setdefault(name, Transaction())
         key = record.key.encode() if isinstance(record.key, str) else record.key
         partition = record.partition
-        if partition is None:
+        if partition == BY_KEY:
             partition = self._partition(record.topic, key)
         place = (record.topic, partition)
         if place not in transaction.places:

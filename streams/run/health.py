@@ -22,6 +22,7 @@ LOOP_S = 10.0
 CHECK_S = 1.0
 TELL_S = 5.0
 SHUTDOWN_S = 1.0
+CLOSE_S = 20.0
 EXIT_STATUS = 70
 """EX_SOFTWARE of sysexits.h: an internal fault, not a wrong setting."""
 
@@ -223,3 +224,21 @@ def _tell(dead: list[str], loop: asyncio.AbstractEventLoop | None) -> None:
     except Exception as error:  # the loop goes on meanwhile, and its tasks change
         log.critical("the stacks of the tasks cannot be told: %r", error)
     sys.stderr.flush()
+
+
+def end_soon(failure: BaseException | None) -> threading.Timer:
+    """Ends the process in `CLOSE_S`, after `failure` if there is one, unless it is cancelled.
+
+    Clients of a broker that is gone wait for it without end when they are closed.
+    """
+
+    def end() -> None:
+        log.warning("clients did not close within %g s: the worker ends without that", CLOSE_S)
+        if failure is not None:
+            log.critical("the worker failed: %r", failure)
+        os._exit(0 if failure is None else EXIT_STATUS)
+
+    timer = threading.Timer(CLOSE_S, end)
+    timer.daemon = True
+    timer.start()
+    return timer

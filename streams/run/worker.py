@@ -21,6 +21,7 @@ from streams.processors.report import report
 from streams.processors.shards import Shards
 from streams.processors.warm_up import warm_up
 from streams.run.garbage import Slack, spare_the_collector
+from streams.run.health import end_soon
 from streams.run.ownership import Ownership
 from streams.run.parts import cycle, journals
 from streams.run.recovery import Inputs, Recovery
@@ -136,12 +137,14 @@ class Worker:
             self._on_status(await self.status())
             await block_consumer(self._app).leave()
         finally:
+            closing = end_soon(sys.exc_info()[1])
             await self._vitals.stop()
             await self._app.stop()
             self._reader.close()
             self._recovery.close()
             self._thread.shutdown()
             self._commits.shutdown()
+            closing.cancel()
         return report(self.cycle)
 
     async def status(self) -> dict[str, Any]:

@@ -64,3 +64,17 @@ def test_a_survivor_gets_ready_though_an_input_ends_in_markers_and_others_go_on(
         enough.set()
         payer.join()
         crew.end()
+
+
+def test_a_worker_that_is_stopped_while_its_broker_is_gone_ends(tmp_path: Path) -> None:
+    """Its clients would wait for the broker for a minute, or without end."""
+    with ApacheKafka() as cluster:
+        crew = Crew(cluster.bootstrap, tmp_path)
+        try:
+            worker = crew.join()
+            await_that(crew.hold_all)
+            cluster.kill()
+            os.kill(worker.pid, signal.SIGTERM)
+            await_that(lambda: not worker.running, 45)
+        finally:
+            crew.end()

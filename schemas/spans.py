@@ -12,7 +12,7 @@ from schemas.wire import varint
 WIDEST_CELL = 128
 PAD_BYTES = WIDEST_CELL + 16
 
-_MARK = 0xFF
+MARK = 0xFF
 """A byte that no UTF-8 has."""
 
 
@@ -82,10 +82,10 @@ class Spans:
 
     def texts(self) -> tuple[list[str], list[int]]:
         """The texts, and the places of those that are not UTF-8 and given as empty."""
-        grid = self._cells(_MARK)
+        grid = self._cells(MARK)
         # With the marks alone above 0x7F all of it is ASCII, and a split finds every text.
         if grid is not None and np.count_nonzero(grid & 0x80) == len(self):
-            return grid.tobytes().decode("latin-1").split(chr(_MARK))[1:], []
+            return grid.tobytes().decode("latin-1").split(chr(MARK))[1:], []
         result, wrong = [], []
         for place, value in enumerate(self.values()):
             try:
@@ -111,10 +111,10 @@ class Spans:
         return self.texts()[1]
 
     def _marked(self) -> bytes:
-        grid = self._cells(_MARK)
+        grid = self._cells(MARK)
         if grid is not None:
             return grid.tobytes()
-        return b"".join([bytes([_MARK]) + value for value in self.values()])
+        return b"".join([bytes([MARK]) + value for value in self.values()])
 
     def _cells(self, heads: Int64s | int) -> NDArray[np.uint8] | None:
         """Every value behind its head, bytes of all in a row; None where one is too long."""

@@ -206,12 +206,14 @@ class Watchdog:
             return [f"liveness cannot be told: {error!r}"]
 
 
-def _end(dead: list[str], loop: asyncio.AbstractEventLoop | None) -> None:
+def _end(
+    dead: list[str], loop: asyncio.AbstractEventLoop | None, status: int = EXIT_STATUS
+) -> None:
     """Told from a thread of its own: what hangs may hold the lock of the log."""
     teller = threading.Thread(target=_tell, args=(dead, loop), name="watchdog-tells", daemon=True)
     teller.start()
     teller.join(TELL_S)
-    os._exit(EXIT_STATUS)
+    os._exit(status)
 
 
 def _tell(dead: list[str], loop: asyncio.AbstractEventLoop | None) -> None:
@@ -231,14 +233,10 @@ def end_soon(failure: BaseException | None) -> threading.Timer:
 
     Clients of a broker that is gone wait for it without end when they are closed.
     """
-
-    def end() -> None:
-        log.warning("clients did not close within %g s: the worker ends without that", CLOSE_S)
-        if failure is not None:
-            log.critical("the worker failed: %r", failure)
-        os._exit(0 if failure is None else EXIT_STATUS)
-
-    timer = threading.Timer(CLOSE_S, end)
+    dead, status = [f"clients did not close within {CLOSE_S:g} s"], 0
+    if failure is not None:
+        dead, status = [*dead, f"it had failed: {failure!r}"], EXIT_STATUS
+    timer = threading.Timer(CLOSE_S, _end, (dead, None, status))
     timer.daemon = True
     timer.start()
     return timer

@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from schemas.block import Int64s, taken
-from schemas.spans import Spans
+from schemas.spans import MARK, Spans
 from streams.state.columns import ColumnTable, zeros
 from streams.state.probing import (
-    BETWEEN,
     EMPTY,
     Asked,
     Bytes,
@@ -85,7 +84,7 @@ class NameTable(ColumnTable):
     def encoded(self, rows: Int64s) -> list[bytes]:
         """The names of rows that are in use, in UTF-8."""
         joined = joined_texts(self._texts(), np.ascontiguousarray(rows, np.int64))
-        return joined.tobytes().split(BETWEEN)[1:]
+        return joined.tobytes().split(bytes([MARK]))[1:]
 
     def release(self, rows: Int64s) -> None:
         """Free rows, each once: their names are forgotten."""

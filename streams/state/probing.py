@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from risk.compiled import compiled
 from schemas.block import Int64s
+from schemas.spans import MARK
 
 EMPTY = -1
-BETWEEN = b"\xff"
-"""What no text in UTF-8 has."""
 Slots = NDArray[np.int32]
 Bytes = NDArray[np.uint8]
 Pairs = tuple[Slots, NDArray[Any], NDArray[Any]]
@@ -178,14 +177,14 @@ def move_texts(texts: Texts, rows: Int64s, into: Bytes) -> int:
 
 @compiled
 def joined_texts(texts: Texts, rows: Int64s) -> Bytes:
-    """The texts of these rows, the byte of `BETWEEN` before each."""
+    """The texts of these rows, `MARK` before each."""
     _, stored, begins, ends = texts
     size = 0
     for row in rows:
         size += 1 + ends[row] - begins[row]
     joined, at = np.empty(size, np.uint8), 0
     for row in rows:
-        joined[at] = BETWEEN[0]
+        joined[at] = MARK
         at += 1
         for byte in range(begins[row], ends[row]):
             joined[at] = stored[byte]

@@ -76,5 +76,6 @@ def test_a_worker_that_is_stopped_while_its_broker_is_gone_ends(tmp_path: Path) 
             cluster.kill()
             os.kill(worker.pid, signal.SIGTERM)
             await_that(lambda: not worker.running, 45)
+            assert worker._process.returncode == 0
         finally:
             crew.end()

@@ -20,7 +20,13 @@ def compiled(kernel: Callable[P, R]) -> Callable[P, R]:
     Division by zero gives inf or nan as in numpy; sums keep their order (no fast-math), so results
     do not depend on the machine's vector width. Runs without the interpreter's lock.
     """
-    return _cached(kernel, parallel=False)
+    return _cached(kernel)
+
+
+def inlined(kernel: Callable[P, R]) -> Callable[P, R]:
+    """As `compiled`, put into each kernel that calls it: a call would copy every column's place and
+    size that its arguments hold, which takes longer than a short kernel does."""
+    return _cached(kernel, forceinline=True)
 
 
 def compiled_parallel(kernel: Callable[P, R]) -> Callable[P, R]:
@@ -45,8 +51,8 @@ class AllShared:
         AllShared.entered = False
 
 
-def _cached(kernel: Callable[P, R], *, parallel: bool) -> Callable[P, R]:
-    dispatcher = numba.njit(cache=True, error_model="numpy", nogil=True, parallel=parallel)(kernel)
+def _cached(kernel: Callable[P, R], **how: bool) -> Callable[P, R]:
+    dispatcher = numba.njit(cache=True, error_model="numpy", nogil=True, **how)(kernel)
     _keep_apart(dispatcher)
     return cast(Callable[P, R], dispatcher)
 

@@ -38,12 +38,13 @@ E equity, MM maintenance margin, health = E / MM; "held" is MM > 0; cure(x) is t
 
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from risk.holdings import Bools
-from schemas.units import PPM, US_PER_MS, Int64s
+from schemas.units import PPM, Int64s
 
 # With a cure margin of at most 1e6, margin x health stays within 64 bits.
 MAX_HEALTH_PPM = 8 * PPM
@@ -121,8 +122,7 @@ class Ladder:
                 raise ValueError(f"{name} {getattr(self, name)} must be at least 1")
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(NamedTuple):
     """The buckets of one decision: where they stand and what they remember, each of shape [N]."""
 
     stage: NDArray[np.int8]
@@ -138,8 +138,7 @@ class Watch:
     reduction: NDArray[np.int8]  # Reduction; read where an order is due
 
 
-@dataclass(frozen=True, slots=True)
-class Steps:
+class Steps(NamedTuple):
     """What was decided, each of shape [N]: the next value of each column of `Watch`, and more."""
 
     stage: NDArray[np.int8]
@@ -169,38 +168,6 @@ LINES = (
     (Stage.REDUCING, Action.REDUCE),
 )
 """The last two columns of the table, line by line."""
-NO_LINE = len(LINES)
-NEXT_STAGE = np.array([*(stage for stage, _ in LINES), Stage.HEALTHY], np.int8)
-ASKED = np.array([*(action for _, action in LINES), Action.NONE], np.int64)
-
-
-def step(watch: Watch, now_us: int, ladder: Ladder) -> Steps:
-    """One decision for every bucket by the table above; pure, integers only."""
-    breaches = _breaches(watch, ladder.confirm_ticks)
-    stage, actions = _decide(watch, breaches, now_us, ladder)
-    called = stage == Stage.CALLED
-    reducing = stage == Stage.REDUCING
-    calls = (actions & Action.CALL) != 0
-    reduces = (actions & Action.REDUCE) != 0
-    whole = reduces & (watch.reduction != Reduction.PART)
-    orders = whole | ((actions & Action.TAKE_OVER) != 0)
-    escalates = (actions & Action.ESCALATE) != 0
-    call_deadline = now_us + ladder.call_ms * US_PER_MS
-    step_deadline = now_us + ladder.step_ms * US_PER_MS
-    was_healthy, is_healthy = watch.stage == Stage.HEALTHY, stage == Stage.HEALTHY
-    return Steps(
-        stage=stage,
-        actions=actions,
-        breaches=np.where(stage < Stage.REDUCING, breaches, 0),
-        deadline_us=np.where(calls, call_deadline, np.where(called, watch.deadline_us, 0)),
-        escalated=called & ~calls & (watch.escalated | escalates),
-        step=np.where(stage >= Stage.REDUCING, watch.step + orders, 0),
-        step_deadline_us=np.where(
-            reduces, step_deadline, np.where(reducing, watch.step_deadline_us, 0)
-        ),
-        began=was_healthy & ~is_healthy,
-        ended=~was_healthy & is_healthy,
-    )
 
 
 def health_level(maintenance_margin_e8: Int64s, health_ppm: int) -> Int64s:
@@ -211,53 +178,3 @@ def health_level(maintenance_margin_e8: Int64s, health_ppm: int) -> Int64s:
     high, low = np.divmod(maintenance_margin_e8, PPM)
     level_e8: Int64s = high * health_ppm - (-(low * health_ppm) // PPM)
     return level_e8
-
-
-def _breaches(watch: Watch, most: int) -> Int64s:
-    held = watch.maintenance_margin_e8 > 0
-    below = held & (watch.equity_e8 < watch.maintenance_margin_e8)
-    more = np.minimum(watch.breaches + 1, most)
-    counted = np.where(below & watch.live & ~watch.exempt, more, watch.breaches)
-    return np.where(watch.live & ~below, 0, counted)
-
-
-def _decide(
-    watch: Watch, breaches: Int64s, now_us: int, ladder: Ladder
-) -> tuple[NDArray[np.int8], Int64s]:
-    """The table, line by line: when each applies, and `LINES` of what it says then."""
-    equity, margin = watch.equity_e8, watch.maintenance_margin_e8
-    live, held, broke = watch.live, margin > 0, equity < 0
-    may_act = live & ~watch.exempt
-    confirmed = held & may_act & (equity < margin) & (breaches >= ladder.confirm_ticks)
-    below_warning = equity < health_level(margin, ladder.warning_health_ppm)
-    below_call = equity < health_level(margin, ladder.call_health_ppm)
-    cure_ppm = ladder.cure_margin_ppm
-    warning_cured = equity >= health_level(margin, ladder.warning_health_ppm + cure_ppm)
-    call_cured = equity >= health_level(margin, ladder.call_health_ppm + cure_ppm)
-    finished = equity >= health_level(margin, ladder.end_health_ppm)
-    overdue = (now_us >= watch.deadline_us) & ~watch.escalated & ~call_cured
-    next_due = may_act & (now_us >= watch.step_deadline_us)
-    useless = watch.reduction == Reduction.USELESS
-    room = watch.reduction <= Reduction.PART
-    last = (watch.step >= ladder.max_steps) | useless
-    healthy, warned, called, reducing = (watch.stage == stage for stage in LADDER)
-    early = healthy | warned | called
-    conditions = [
-        (warned | called) & ~held,
-        reducing & ~held,
-        early & confirmed & (broke | useless),
-        early & confirmed & room,
-        (healthy | warned) & held & below_call,
-        healthy & held & below_warning,
-        (warned | called) & live & warning_cured,
-        called & live & call_cured,
-        called & overdue,
-        reducing & may_act & broke,
-        reducing & live & finished,
-        reducing & next_due & last,
-        reducing & next_due & room,
-    ]
-    line = np.full(len(margin), NO_LINE)
-    for number in reversed(range(len(LINES))):  # the first that applies is written last
-        line[conditions[number]] = number
-    return np.where(line == NO_LINE, watch.stage, NEXT_STAGE[line]), ASKED[line]

@@ -30,14 +30,8 @@ def liquidation_prices(book: Book, bucket: Int64s, instrument: Int64s) -> Bounda
     position nor collateral requires margin (MM = 0) it is where equity is 0. A bucket that holds
     positions on both sides, or its profit in haircut collateral, may have both; `nearest` chooses.
     """
-    pair = bucket * len(book.marks_e8) + instrument
-    order = np.argsort(pair, kind="stable")  # nearly so already
-    first = np.diff(pair[order], prepend=-1) != 0
-    one_each, row = order[first], np.empty_like(order)
-    row[order] = np.cumsum(first) - 1
-    factors = mark_boundaries(book, bucket[one_each], instrument[one_each])
-    mark = book.marks_e8[instrument] / E8
-    return _in_range(Boundaries(factors.below[row] * mark, factors.above[row] * mark))
+    factors, mark = mark_boundaries(book, bucket, instrument), book.marks_e8[instrument] / E8
+    return _in_range(Boundaries(factors.below * mark, factors.above * mark))
 
 
 def position_prices(

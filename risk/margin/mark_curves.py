@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from risk.compiled import compiled
+from risk.compiled import compiled, inlined
 from risk.holdings import Bools
 from risk.margin.boundary import Boundaries, Curves, Lines, boundaries
 from risk.margin.buckets import order_of
 from risk.margin.columns import plain
-from risk.margin.exposures import Book, by_mark, charged_positions, position_values
+from risk.margin.exposures import Book, by_mark, charged_positions
 from risk.margin.rule_lines import rule_lines
 from schemas.units import E8, Floats, Int64s
 
@@ -24,8 +24,8 @@ class Held(NamedTuple):
     start: Int64s  # [N + 1] the first place of each bucket in `row`
     row: Int64s  # [P] bucket by bucket
     instrument: Int64s
-    value: Floats  # signed
-    notional: Floats
+    quantity_e8: Int64s
+    notional_e8: Int64s
     charged: Bools  # its margin counts
     profit_e8: Int64s
 
@@ -70,7 +70,8 @@ class Into(NamedTuple):
 def mark_boundaries(book: Book, bucket: Int64s, instrument: Int64s) -> Boundaries:
     """Factors on the marks of instruments [Q] at which the buckets [Q] come to their margin.
 
-    Pairs are distinct and ascend; the same as `exposures.by_mark(...).boundaries()`.
+    Pairs may come again; fastest where those of a bucket are together. Of each the same as of
+    `exposures.by_mark(...).boundaries()`.
     """
     case = Case(_held(book), _owned(book), _listed(book), rule_lines(book.rules))
     rows = 2 * np.diff(case.held.start) + np.diff(case.owned.start) + 1
@@ -88,18 +89,20 @@ def mark_boundaries(book: Book, bucket: Int64s, instrument: Int64s) -> Boundarie
     found = boundaries(np.ones(len(bucket)), surplus - into.now, Curves(*into[:-1]), case.lines)
     left_out = np.isnan(into.now)
     if left_out.any():
-        rest = by_mark(book, bucket[left_out], instrument[left_out]).boundaries()
-        found.below[left_out], found.above[left_out] = rest.below, rest.above
+        count = len(book.marks_e8)
+        pair, row = np.unique((bucket * count + instrument)[left_out], return_inverse=True)
+        rest = by_mark(book, *np.divmod(pair, count)).boundaries()
+        found.below[left_out], found.above[left_out] = rest.below[row], rest.above[row]
     return found
 
 
 def _held(book: Book) -> Held:
     positions = book.positions
     return Held(
-        *_rows_by_bucket(positions.bucket, len(book.margin.equity_e8)),
+        *_rows_by_bucket(plain(positions.bucket), len(book.margin.equity_e8)),
         plain(positions.instrument),
-        position_values(book),
-        book.state.notional_e8 / E8,
+        plain(positions.quantity_e8),
+        plain(book.state.notional_e8),
         charged_positions(book),
         plain(book.state.profit_e8),
     )
@@ -107,7 +110,7 @@ def _held(book: Book) -> Held:
 
 def _owned(book: Book) -> Owned:
     balances = book.balances
-    start, row = _rows_by_bucket(balances.bucket, len(book.margin.equity_e8))
+    start, row = _rows_by_bucket(plain(balances.bucket), len(book.margin.equity_e8))
     return Owned(start, row, plain(balances.asset), plain(balances.amount_e8))
 
 
@@ -122,9 +125,12 @@ def _listed(book: Book) -> Listed:
     )
 
 
+@compiled
 def _rows_by_bucket(bucket: Int64s, size: int) -> tuple[Int64s, Int64s]:
-    row = order_of(plain(bucket), size)
-    return np.searchsorted(bucket[row], np.arange(size + 1)), row
+    row, start = order_of(bucket, size), np.zeros(size + 1, np.int64)
+    for one in bucket:
+        start[one + 1] += 1
+    return np.cumsum(start), row
 
 
 @compiled
@@ -144,7 +150,7 @@ def _fill(queries: tuple[Int64s, Int64s], case: Case, into: Into) -> None:
         into.first[query + 1] = used
 
 
-@compiled
+@inlined
 def _net(bucket: int, case: Case, into: tuple[Int64s, Int64s]) -> int:
     """The net balances of a bucket by asset, and its assets, ascending; how many these are."""
     (net, cells), held, owned, count = into, case.held, case.owned, 0
@@ -160,7 +166,7 @@ def _net(bucket: int, case: Case, into: tuple[Int64s, Int64s]) -> int:
     return count
 
 
-@compiled
+@inlined
 def _enter(cells: Int64s, count: int, asset: int) -> int:
     """Put an asset among those before it, unless it is there; how many there are then."""
     place = count
@@ -174,7 +180,7 @@ def _enter(cells: Int64s, count: int, asset: int) -> int:
     return count + 1
 
 
-@compiled
+@inlined
 def _margins(query: tuple[int, int], case: Case, into: Into, at: int) -> tuple[int, float]:
     """What a query's positions require, from place `at` on: the end, and what it is at present.
 
@@ -187,7 +193,7 @@ def _margins(query: tuple[int, int], case: Case, into: Into, at: int) -> tuple[i
     for place in places:
         row = held.row[place]
         if held.instrument[row] == instrument and held.charged[row]:
-            amount = held.notional[row]
+            amount = held.notional_e8[row] / E8
             now += _put((assets + instrument, at), (amount, amount, inverse, priced), case, into)
             at += 1
             if listed.sized[instrument]:
@@ -197,14 +203,15 @@ def _margins(query: tuple[int, int], case: Case, into: Into, at: int) -> tuple[i
         other = held.instrument[row]
         coin = listed.pricer[listed.settlement[other]]
         if other != instrument and coin == instrument and held.charged[row]:
-            now += _put((assets + other, at), (held.notional[row], 0.0, False, True), case, into)
+            amount = held.notional_e8[row] / E8
+            now += _put((assets + other, at), (amount, 0.0, False, True), case, into)
             at += 1
             if listed.sized[other]:
                 now = np.nan
     return at, now
 
 
-@compiled
+@inlined
 def _balances(
     query: tuple[int, int],
     case: Case,
@@ -223,7 +230,8 @@ def _balances(
     for place in range(held.start[bucket], held.start[bucket + 1]):
         row = held.row[place]
         if held.instrument[row] == instrument:
-            moved += held.value[row]
+            sign = (held.quantity_e8[row] > 0) - (held.quantity_e8[row] < 0)
+            moved += (-sign if inverse else sign) * (held.notional_e8[row] / E8)
     for asset in cells:
         if asset == settlement:
             total = net[asset] / E8 * listed.price[asset]
@@ -237,7 +245,7 @@ def _balances(
     return at, now
 
 
-@compiled
+@inlined
 def _put(
     place: tuple[int, int], amount: tuple[float, float, bool, bool], case: Case, into: Into
 ) -> float:

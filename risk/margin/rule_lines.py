@@ -22,7 +22,12 @@ def rule_lines(rules: Rules) -> Lines:
         np.hstack((weight, 1 - rate)),
         np.hstack((np.zeros_like(edge), deduction)),
     )
-    return stacked(counted, _required(*_columns(rules.tiers.maintenance)))
+    return stacked(counted, _of_tiers(rules.tiers))
+
+
+@kept
+def _of_tiers(tiers: Tiers) -> Lines:
+    return _required(*_columns(tiers.maintenance))
 
 
 def sized_lines(tiers: Tiers, instrument: Int64s, size: Floats) -> Lines:

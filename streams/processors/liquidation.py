@@ -1,12 +1,12 @@
 """Steps the ladder of the evaluated buckets and writes what it asks for as records."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
 from risk.liquidation.pacing import Pace
-from risk.liquidation.stages import Action, Ladder, Stage, Steps, Watch, step
+from risk.liquidation.stages import Action, Ladder, Stage, Steps, Watch
+from risk.liquidation.stepping import step
 from schemas.block import Int64s
 from schemas.units import US_PER_MS
 from streams.processors.bucket_records import BucketRecords
@@ -75,7 +75,7 @@ class Decider:
             steps = step(watch, now_us, self._ladder)
             orders = self._reducer.orders(evaluated, steps)
             if orders.reduction.any():
-                watch = replace(watch, reduction=orders.reduction)
+                watch = watch._replace(reduction=orders.reduction)
                 steps = step(watch, now_us, self._ladder)
             moved = buckets[steps.stage != book.buckets["stage"][buckets]]
             self._remember(buckets, steps)

@@ -7,6 +7,8 @@ from risk.evaluation import Book, Kind, Market, OpenOrders, evaluate, liquidatio
 from risk.holdings import Assets, Balances, Contracts, Positions, StepTable, Terms, Tiers
 from risk.liquidation.liquidation_map import Triggers, liquidation_map
 from risk.liquidation.sizing import best_of_each
+from risk.liquidation.stages import Ladder, Watch
+from risk.liquidation.stepping import step
 from risk.profile import Profile
 from schemas.block import Block, Int64s
 from schemas.block_columns import gathered
@@ -84,7 +86,9 @@ def _trade() -> None:
     board = MarkBoard()
     board.resize(len(ledger.rules.instruments))
     evaluate_buckets(ledger, board, ledger.book.buckets.live_rows())
-    none, nobody = np.empty(0), np.zeros(0, np.bool_)
+    none, nobody, stages = np.empty(0), np.zeros(0, np.bool_), np.zeros(0, np.int8)
+    margins, calls = (_ints(), _ints(), nobody, nobody, _ints()), (_ints(), nobody)
+    step(Watch(stages, *margins, *calls, _ints(), _ints(), stages), START_US, Ladder())
     best_of_each(_ints(), nobody, none, _ints(), _ints())
     liquidation_map(_ints(), nobody, _ints(), Triggers(none, none))
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from risk.liquidation.stages import Action, Reduction, Stage, step
+from risk.liquidation.stages import Action, Reduction, Stage
+from risk.liquidation.stepping import step
 from schemas.units import E8
 from tests.reference import stages as slow
 from tests.risk.watches import LADDER, NOW, decide, watch_of

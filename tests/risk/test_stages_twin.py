@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from risk.liquidation.stages import Action, Ladder, Stage, Steps, health_level, step
+from risk.liquidation.stages import Action, Ladder, Stage, Steps, health_level
+from risk.liquidation.stepping import step
 from schemas.units import PPM
 from tests.reference import stages as slow
 from tests.risk.books import ints
@@ -65,7 +66,7 @@ def test_step_is_the_twins(buckets, ladder):
         ladder.max_steps,
     )
     for row, one in enumerate(buckets):
-        got = slow.Decision(*(getattr(steps, name)[row] for name in Steps.__slots__))
+        got = slow.Decision(*(getattr(steps, name)[row] for name in Steps._fields))
         names = {action.name for action in Action(int(got.actions))}
         assert got._replace(actions=names) == slow.decide(one, NOW, parameters)
 

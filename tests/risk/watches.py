@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from risk.liquidation.stages import Action, Ladder, Stage, Steps, Watch, step
+from risk.liquidation.stages import Action, Ladder, Stage, Steps, Watch
+from risk.liquidation.stepping import step
 from tests.reference import stages as slow
 
 NOW = 1_700_000_000_000_000

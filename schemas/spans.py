@@ -1,6 +1,6 @@
 """Texts and byte strings of a block as places in its bytes, so that none need become an object."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cached_property
 
 import numpy as np
@@ -43,14 +43,6 @@ class Spans:
         """A column of these values."""
         sizes = np.fromiter(map(len, values), np.int64, len(values))
         return Spans(Bytes([b"\x00", *values]), 1 + np.cumsum(sizes) - sizes, sizes)
-
-    @staticmethod
-    def named(names: Sequence[str], numbers: Int64s) -> "Spans":
-        """A column of the names with these numbers."""
-        used = np.flatnonzero(np.bincount(numbers, minlength=len(names)))
-        place = np.zeros(len(names), np.int64)
-        place[used] = np.arange(len(used))
-        return Spans.of([names[number].encode() for number in used.tolist()])[place[numbers]]
 
     @staticmethod
     def joined(run: "list[Spans]") -> "Spans":

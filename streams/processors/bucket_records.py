@@ -9,7 +9,6 @@ import numpy as np
 from risk.liquidation.stages import Ladder, health_level
 from schemas.block import Columns, Int64s, Items
 from schemas.registry import symbol_numbers
-from schemas.spans import Spans
 from streams.processors.margin import Bools, Evaluated
 from streams.processors.outputs import Table
 from streams.processors.said import CALLS, LIQUIDATIONS, OF_CALLS, REDUCE, SYMBOLS, Said
@@ -77,7 +76,7 @@ class BucketRecords:
             marks=Items(
                 np.bincount(at, minlength=len(places)),
                 {
-                    "instrument_id": Spans.named(self._ledger.rules.instruments, instrument),
+                    "instrument_id": self._ledger.rules.instrument_names[instrument],
                     "mark_e8": self._board.mark_e8[instrument],
                     "guard": GUARDS[evaluated.mark_guard[instrument]],
                 },
@@ -112,7 +111,7 @@ class BucketRecords:
         data = {
             "step": number,
             "action": SYMBOLS[said.what],
-            "instrument_id": Spans.named(self._ledger.rules.instruments, said.instrument.clip(0)),
+            "instrument_id": self._ledger.rules.instrument_names[said.instrument.clip(0)],
             "side": np.where(said.side > 0, SIDES["BUY"], SIDES["SELL"]),
             "quantity_e8": said.quantity_e8,
             "limit_price_e8": said.limit_price_e8,

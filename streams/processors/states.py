@@ -81,7 +81,7 @@ def _buckets(ledger: Ledger, evaluated: Evaluated) -> tuple[Int64s, Data, Nulls]
 
 def _balances(ledger: Ledger, evaluated: Evaluated) -> tuple[Int64s, Data]:
     owned = evaluated.book.balances
-    assets = Spans.named(ledger.rules.assets, owned.asset)
+    assets = ledger.rules.asset_names[owned.asset]
     return owned.bucket, {"asset": assets, "amount_e8": owned.amount_e8}
 
 
@@ -91,7 +91,7 @@ def _positions(
     held, state = evaluated.positions, evaluated.position_state
     prices_e8, none = _liquidation_prices(ledger, evaluated)
     data = {
-        "instrument_id": Spans.named(ledger.rules.instruments, held.instrument),
+        "instrument_id": ledger.rules.instrument_names[held.instrument],
         "quantity_e8": held.quantity_e8,
         "cost_e8": held.cost_e8,
         "mark_e8": board.mark_e8[held.instrument],
@@ -122,7 +122,7 @@ def _greeks(ledger: Ledger, evaluated: Evaluated) -> tuple[Int64s, Data]:
     greeks, nothing = evaluated.evaluation.greeks, np.empty(0, np.int64)
     bucket, underlying = (greeks.bucket, greeks.underlying) if greeks else (nothing, nothing)
     data = {
-        "underlying": Spans.named(ledger.rules.instruments, underlying),
+        "underlying": ledger.rules.instrument_names[underlying],
         **{name: getattr(greeks, name, nothing) for name in ("delta", "gamma", "vega", "theta")},
     }
     return bucket, data

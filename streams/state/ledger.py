@@ -228,7 +228,7 @@ class Ledger:
     def pools(self, buckets: Int64s) -> Spans:
         """Of each bucket its pool, as `whose` names it."""
         pools = self.book.buckets["instrument"][buckets].astype(np.int64)
-        return Spans.named(["cross", *self.rules.instruments], pools - CROSS)
+        return self.rules.pool_names[pools - CROSS]
 
     def home(self, account_id: str) -> int:
         return partition_of(account_id, self.partitions)

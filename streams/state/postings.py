@@ -13,10 +13,11 @@ def post_slices(
 ) -> None:
     """Post amounts (assets int64[n], amounts int64[n]) to `@name:ASSET`, one slice an asset."""
     assets, amounts_e8 = by_asset
+    if not amounts_e8.any():
+        return
     named, totals_e8 = _totals(assets, amounts_e8)
-    if len(named):
-        names = [f"@{name}:{rules.assets[asset]}" for asset in named.tolist()]
-        book.post(book.system_buckets(names, partition), named, totals_e8)
+    names = [f"@{name}:{rules.assets[asset]}" for asset in named.tolist()]
+    book.post(book.system_buckets(names, partition), named, totals_e8)
 
 
 def add_positions(

@@ -10,6 +10,7 @@ from risk.holdings import Assets, Contracts, StepTable, Terms, Tiers
 from risk.holdings import Rules as InForce
 from risk.profile import Profile
 from schemas.block import Int64s
+from schemas.spans import Spans
 from schemas.units import E8, PPM
 from streams.state.name_table import NameTable
 
@@ -116,6 +117,8 @@ class Rules:
         self.quote = np.array([self.asset_number[r["quote"]] for r in records], np.int64)
         params = [self._params.get(name) for name in self.instruments]
         self.tiers = _tiers_of(params)
+        names = [name.encode() for name in self.instruments]
+        self.instrument_names, self.pool_names = Spans.of(names), Spans.of([b"cross", *names])
         self.terms = self._terms(records)
         self._rebuild_assets()
 
@@ -131,6 +134,7 @@ class Rules:
 
     def _rebuild_assets(self) -> None:
         records = [self._asset.get(name) for name in self.assets]
+        self.asset_names = Spans.of([name.encode() for name in self.assets])
         self._haircuts = StepTable.of([_haircuts(r) if r else [(0, 1_000_000)] for r in records])
         self._borrow_ppm = np.array([r["borrow_weight_ppm"] if r else 0 for r in records], np.int64)
         self._price_instrument = np.array([self._pricer(r) if r else -2 for r in records], np.int64)

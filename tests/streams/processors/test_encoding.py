@@ -50,7 +50,7 @@ def test_rows_and_their_items_are_chosen_in_any_order_and_more_than_once() -> No
 
 
 def test_items_in_any_order_are_put_to_their_rows() -> None:
-    names = Spans.named(["A", "B-ü"], np.array([1, 0, 1]))
+    names = Spans.of([b"A", "B-ü".encode()])[np.array([1, 0, 1])]
     marks = {"instrument_id": names, "mark_e8": np.array([1, 2, 3]), "guard": np.zeros(3, np.int64)}
     columns = columns_of("margin_call", [CALL] * 3, spans=False)
     columns.data["marks"] = Items.of_rows(3, np.array([2, 0, 2]), marks, {})

@@ -20,6 +20,8 @@ from streams.state.funds import Fund, Request
 from streams.state.ledger import Ledger
 from streams.state.mark_board import MarkBoard
 
+LOOK_US = 100 * US_PER_MS
+"""From one look at the funds to the next, by the board's clock: what they do takes seconds."""
 REMEMBERED = 256
 """Questions whose answers are kept: a fund asks for a few instruments at a time."""
 ANSWER_WITHIN_US = 600_000 * US_PER_MS
@@ -61,6 +63,7 @@ class Waterfall:
         self._slices = Slices(ledger, board)
         self._asked: list[Record] = []
         self._answers: OrderedDict[str, dict[int, Record]] = OrderedDict()
+        self._looked_us = 0
 
     def hear(self, record: Record) -> None:
         """Take a record of `deleveraging`: a question to all, or an answer to a fund."""
@@ -73,18 +76,21 @@ class Waterfall:
             self._answers.popitem(last=False)
 
     def decide(self, partitions: list[int]) -> list[Output]:
-        """One decision of every fund and slice of these partitions, at the board's clock."""
-        outputs: list[Output] = []
+        """One decision of every slice of these partitions, at the board's clock, and of every fund
+        where it is time for a look."""
+        outputs, now_us = list[Output](), self._board.clock_us
         for asked in self._asked:
-            if self._board.clock_us - asked["event_time"] < ANSWER_WITHIN_US:
+            if now_us - asked["event_time"] < ANSWER_WITHIN_US:
                 told = self._answers.get(asked["request_id"], {})
                 fresh = [one for one in partitions if one not in told]
                 outputs += [answer(self._ledger, self._board, asked, one) for one in fresh]
         self._asked.clear()
-        capped = self._rules.window_cap_e8 > 0  # what it has when a window begins must be known
-        for view in fund_views(self._ledger, self._board, idle=capped):
-            if not self._ledger.awaited.get((view.partition, view.account_id)):
-                outputs += self._decide_fund(view)
+        if now_us - self._looked_us >= LOOK_US:
+            self._looked_us = now_us
+            capped = self._rules.window_cap_e8 > 0  # what it has when a window begins must be known
+            for view in fund_views(self._ledger, self._board, idle=capped):
+                if not self._ledger.awaited.get((view.partition, view.account_id)):
+                    outputs += self._decide_fund(view)
         return outputs + self._slices.decide(partitions)
 
     def _decide_fund(self, view: FundView) -> list[Output]:

@@ -28,7 +28,7 @@ SCENARIOS = {
     "a leg is returned": 4,
     "a loss is socialised": 36,
     "an auction is awarded": 4,
-    "a penalty is swept": 106,
+    "a penalty is swept": 6,
 }
 """What happened in a world -> a seed of it; another one is told by `--seeds`, see `seeds.py`."""
 

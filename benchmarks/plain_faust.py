@@ -7,7 +7,9 @@ Faust table with its changelog on the broker, or in a plain dict that a crash wo
 import asyncio
 import tempfile
 from collections import defaultdict
+from shutil import rmtree
 from typing import Any
+from weakref import finalize
 
 import faust
 
@@ -50,10 +52,11 @@ async def _work(given: dict[str, Any], stopwatch: Stopwatch) -> dict[str, list[i
 
 
 def _app(given: dict[str, Any]) -> faust.App:
-    return faust.App(
+    folder = tempfile.mkdtemp(prefix="plain-faust-")
+    app = faust.App(
         given["app"],
         broker=f"kafka://{given['bootstrap']}",
-        datadir=tempfile.mkdtemp(prefix="plain-faust-"),
+        datadir=folder,
         store="memory://",
         topic_partitions=len(given["counts"]),
         topic_replication_factor=1,
@@ -64,6 +67,8 @@ def _app(given: dict[str, Any]) -> faust.App:
         topic_disable_leader=True,
         web_enabled=False,
     )
+    finalize(app, rmtree, folder, ignore_errors=True)
+    return app
 
 
 def _declare(

@@ -3,7 +3,9 @@
 import asyncio
 import tempfile
 from collections.abc import Callable
+from shutil import rmtree
 from typing import Any, cast
+from weakref import finalize
 
 import faust
 from faust.transport.drivers.aiokafka import Transport
@@ -46,10 +48,11 @@ def block_app(
     web_port: int,
 ) -> faust.App:
     """A Faust app for block delivery; its transport is set by `use_blocks` once a loop runs."""
-    return faust.App(
+    folder = tempfile.mkdtemp(prefix="plimsoll-faust-")
+    app = faust.App(
         name,
         broker=f"kafka://{bootstrap}",
-        datadir=tempfile.mkdtemp(prefix="plimsoll-faust-"),
+        datadir=folder,
         store="memory://",
         processing_guarantee="at_least_once",
         consumer_auto_offset_reset="earliest",
@@ -67,6 +70,8 @@ def block_app(
         web_enabled=False,
         web_port=web_port,  # Faust serves it even so
     )
+    finalize(app, rmtree, folder, ignore_errors=True)  # Faust wants it, and puts nothing in it
+    return app
 
 
 def use_blocks(app: faust.App, read_from: ReadFrom) -> None:

@@ -26,6 +26,7 @@ from streams.run.ownership import Ownership
 from streams.run.parts import cycle, journals
 from streams.run.recovery import Inputs, Recovery
 from streams.run.topics import changelog_topic
+from streams.run.turning import Turning
 from streams.run.vitals import Vitals
 from streams.state.changelog import ChangelogError
 from streams.state.ledger import WrongPartitionerError
@@ -79,8 +80,7 @@ class Worker:
         reader = ChangelogReader(settings.bootstrap, changelog)
         self._recovery = Recovery(self.shards, journals(settings), reader, inputs)
         self._ownership = Ownership(settings, self.shards, self._inbox, self._recovery, inputs)
-        self._turning = asyncio.Lock()
-        self._thread = ThreadPoolExecutor(1, "cycle")
+        self._turning = Turning(settings.cycle_ms)
         self._failure: BaseException | None = None
         self._durable: dict[str, int] = {}
         """Where the state ends whose outputs are published, by "topic-partition"."""
@@ -108,9 +108,9 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> dict[str, Any]:
         """Turn until `stop` is set or something fails; returns the final report."""
         sys.setswitchinterval(SWITCH_S)
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, warm_up, self.cycle.ledger.profile)
-        await loop.run_in_executor(self._thread, self._read_broadcast_to_end)
+        self._loop = asyncio.get_running_loop()
+        await self._turning.call(warm_up, self.cycle.ledger.profile)
+        await self._turning.call(self._read_broadcast_to_end)
         spare_the_collector()
         use_blocks(self._app, self.cycle.resume_at)
         await self._app.start()
@@ -118,21 +118,16 @@ class Worker:
         told = 0.0
         try:
             while not stop.is_set():
-                began = time.monotonic()
-                async with self._turning:
-                    self._require_sound()
-                    self._done(await loop.run_in_executor(self._thread, self._turn))
+                await self._turning.go_on(self._turn, STATUS_S)
                 if not self._ready:
                     await self._become_ready()
                 await self._ownership.ask_for_lost(block_consumer(self._app))
-                if began - told >= STATUS_S:
-                    told = began
+                if time.monotonic() - told >= STATUS_S:
+                    told = time.monotonic()
                     self._on_status(await self.status())
-                rest = self.settings.cycle_ms / 1000 - (time.monotonic() - began)
-                await asyncio.sleep(max(rest, 0))
             await self._vitals.stop()
-            async with self._turning:
-                self._done(await loop.run_in_executor(self._thread, self.shards.settle))
+            async with self._turning.alone():
+                self._done(await self._turning.call(self.shards.settle))
                 self._durable = self.cycle.positions()
             self._on_status(await self.status())
             await block_consumer(self._app).leave()
@@ -142,7 +137,7 @@ class Worker:
             await self._app.stop()
             self._reader.close()
             self._recovery.close()
-            self._thread.shutdown()
+            self._turning.close()
             self._commits.shutdown()
             closing.cancel()
         return report(self.cycle)
@@ -194,8 +189,10 @@ class Worker:
             "prices_fresh": time.time() - self._heard_s < PRICES_FRESH_S,
         }
 
-    def _turn(self) -> list[Block]:
-        """One turn of the cycle; returns the blocks that are done, those of the turn before."""
+    def _turn(self) -> bool:
+        """One turn of the cycle, by which the blocks of the one before are done; whether the next
+        may follow at once."""
+        self._require_sound()
         blocks = sorted(self._inbox.take(), key=lambda block: ORDER[block.topic])
         held, self._held = self._held, []
         before = self.cycle.positions()
@@ -209,7 +206,9 @@ class Worker:
             self._last_block_s = time.time()
             self._first_block_s = self._first_block_s or self._last_block_s
         self._slack.give_back(time.monotonic())
-        return done
+        if done:
+            self._loop.call_soon_threadsafe(self._done, done)
+        return self._ready and not self.shards.lost
 
     def _done(self, blocks: list[Block]) -> None:
         for block in blocks:
@@ -279,9 +278,8 @@ class Worker:
         telling = asyncio.create_task(self._tell_recovery())
         try:
             assigned = set(app.consumer.assignment())
-            async with self._turning:
-                ends = await asyncio.get_running_loop().run_in_executor(
-                    self._thread,
+            async with self._turning.alone():
+                ends = await self._turning.call(
                     self._ownership.hold,
                     {tp.partition for tp in assigned},
                     app.assignor.standby_partitions,

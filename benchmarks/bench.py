@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,13 @@ TINY_SIZES = Sizes(4_000, 400, 50, of_accounts=(200,), of_partitions=(2,))
     type=click.Path(path_type=Path, exists=True),
     help="Folder of a run that has ended, `plimsoll up --data`: the questions are asked of it.",
 )
+@click.option(
+    "--crowd",
+    "crowds",
+    multiple=True,
+    type=click.Choice([str(accounts) for accounts in decisions.TARGETS]),
+    help="Accounts of the prices to decisions; may repeat; left out: each of these.",
+)
 @click.option("--tiny", is_flag=True, help="Everything at a size that only proves that it works.")
 @click.option("--only", multiple=True, type=click.Choice(PARTS), help="This part; may repeat.")
 @click.option("--as-is", is_flag=True, help="Peers that are not installed yet are left out.")
@@ -74,6 +82,7 @@ def main(
     rows: int,
     states: int,
     history: Path | None,
+    crowds: tuple[str, ...],
     tiny: bool,
     only: tuple[str, ...],
     as_is: bool,
@@ -88,10 +97,13 @@ def main(
     parts, began = set(only or PARTS), cpu_times()
     if parts & ON_KAFKA and (reason := why_not()):
         raise click.ClickException(f"{reason}; choose other parts with --only")
+    asking = partial(questions.measure, states, tiny=tiny, history=history)
+    deciding = partial(decisions.measure_all, SEED, [*map(int, crowds)], tiny=tiny)
+    with_more = {"questions": asking, "decisions": deciding}
     try:
         results = {
-            part: questions.measure(states, runs=runs, say=click.echo, tiny=tiny, history=history)
-            if part == "questions"
+            part: with_more[part](runs=runs, say=click.echo)
+            if part in with_more
             else _measured(part, (count, accounts), runs, rows=rows, tiny=tiny, fetch=not as_is)
             for part in PARTS if part in parts
         }  # fmt: skip
@@ -123,8 +135,6 @@ def _measured(
 
 
 def _with_prices(part: str, runs: int, *, tiny: bool) -> Any:
-    if part == "decisions":
-        return decisions.measure_all(SEED, runs=runs, tiny=tiny, say=click.echo)
     if part == "latency":
         watched, shape = (100, TINY) if tiny else (LATENCY_ACCOUNTS, Shape())
         return [

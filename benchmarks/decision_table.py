@@ -32,7 +32,7 @@ QUANTILES: dict[str, Callable[[Stepped], float]] = {
 
 
 def _line(runs: Sequence[DecisionRun]) -> list[str]:
-    quantiles = [f"{_median(runs, value):,.0f}" for value in QUANTILES.values()]
+    quantiles = [_told(runs, value) for value in QUANTILES.values()]
     return [
         runs[0].who,
         f"{runs[0].accounts:,}",
@@ -42,6 +42,13 @@ def _line(runs: Sequence[DecisionRun]) -> list[str]:
         f"{_most_per_s(runs):,.0f}",
         f"{_median(runs, lambda step: step.decisions):,.0f}",
     ]
+
+
+def _told(runs: Sequence[DecisionRun], value: Callable[[Stepped], float]) -> str:
+    """The median of the first steps, and between what it lies."""
+    median, told = _median(runs, value), [value(run.steps[0]) for run in runs]
+    spread = f" ({min(told):,.0f} to {max(told):,.0f})" if len(told) > 1 else ""
+    return f"{median:,.0f}{spread}"
 
 
 def _median(runs: Sequence[DecisionRun], value: Callable[[Stepped], float]) -> float:

@@ -45,6 +45,8 @@ LOOP_RATES = (10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0)
 ROUND_S, ROUNDS = 1.0, 2
 """After a step, all prices are told again every so often, and so many times at least: a decision
 may wait to be confirmed, and who fell behind conflates what it has not read."""
+SWITCH_S = 0.0005
+"""Who looks at the clock must not wait for who makes ticks: both are threads of one process."""
 Say = Callable[[str], None]
 
 
@@ -90,10 +92,13 @@ class DecisionRun:
         return max((one.ticks_per_s for one in self.steps if one.kept_up), default=0.0)
 
 
-def measure_all(seed: int, *, runs: int, tiny: bool, say: Say) -> list[list[DecisionRun]]:
-    """The runs of each number of accounts and contender; tiny: two short steps on tansu."""
+def measure_all(
+    seed: int, crowds: Sequence[int], *, runs: int, tiny: bool, say: Say
+) -> list[list[DecisionRun]]:
+    """The runs of each number of accounts, of all where none is given, and contender; tiny: two
+    short steps on tansu."""
     results = []
-    for accounts in (300,) if tiny else TARGETS:
+    for accounts in (300,) if tiny else crowds or TARGETS:
         for who in (OURS, LOOP):
             steps = [Step(50.0, 2.0)] if tiny else _steps(who, accounts)
             say(f"decisions: {who}, {accounts:,} accounts")
@@ -138,6 +143,7 @@ class Probe:
     """The market and the ears of a run."""
 
     def __init__(self, bootstrap: str, people: Crowd, ears: Ears, pid: int) -> None:
+        sys.setswitchinterval(SWITCH_S)
         self._people = people
         self._ticker = Ticker(bootstrap, listings=listed())
         self._ears = ears

@@ -79,7 +79,7 @@ def _latency(latencies_ms: list[int]) -> dict[str, float | None]:
     if not latencies_ms:
         return {"p50": None, "p99": None, "max": None}
     p50, p99, highest = np.percentile(latencies_ms, [50, 99, 100]).tolist()
-    return {"p50": p50, "p99": p99, "max": highest}
+    return {"p50": round(p50, 1), "p99": round(p99, 1), "max": round(highest, 1)}
 
 
 def print_summary(summary: dict[str, Any], console: Console) -> None:

@@ -175,6 +175,6 @@ def health_level(maintenance_margin_e8: Int64s, health_ppm: int) -> Int64s:
 
     For integers, E < MM x health is the same as E < this.
     """
-    high, low = np.divmod(maintenance_margin_e8, PPM)
+    high, low = divmod(maintenance_margin_e8, PPM)
     level_e8: Int64s = high * health_ppm - (-(low * health_ppm) // PPM)
     return level_e8

@@ -5,8 +5,17 @@ from typing import NamedTuple
 import numpy as np
 
 from risk.compiled import compiled, inlined
-from risk.liquidation.stages import LADDER, LINES, Action, Ladder, Reduction, Steps, Watch
-from schemas.units import PPM, US_PER_MS
+from risk.liquidation.stages import (
+    LADDER,
+    LINES,
+    Action,
+    Ladder,
+    Reduction,
+    Steps,
+    Watch,
+    health_level,
+)
+from schemas.units import US_PER_MS
 
 NEXT_STAGE = np.array([stage for stage, _ in LINES], np.int8)
 ASKED = np.array([action for _, action in LINES], np.int64)
@@ -18,6 +27,7 @@ CALL, ESCALATE, REDUCE, TAKE_OVER = map(
 )
 KINDS = np.int8, *[np.int64] * 3, np.bool_, *[np.int64] * 2, *[np.bool_] * 2
 """Of the columns of `Steps`."""
+_level = inlined(health_level)
 
 
 class _Rules(NamedTuple):
@@ -134,9 +144,3 @@ def _line_of_reducing(row: int, watch: Watch, rules: _Rules) -> int:
     elif over and reduction <= PART:
         line = 12
     return line
-
-
-@inlined
-def _level(margin: int, health_ppm: int) -> int:
-    """As `health_level`, of one."""
-    return margin // PPM * health_ppm - (-(margin % PPM * health_ppm) // PPM)

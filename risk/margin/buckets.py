@@ -86,8 +86,8 @@ def evaluate(
     out = _empty(len(held[0]), size) if into is None else _taken_over(into, len(held[0]), size)
     failure = _fill(held, owned, rule, out)
     if failure == UNORDERED:
-        order = order_of(held[0], size)
-        held, owned = _taken(held, order), _taken(owned, order_of(owned[0], size))
+        order, order_of_owned = (rows_by_bucket(rows[0], size)[1] for rows in (held, owned))
+        held, owned = _taken(held, order), _taken(owned, order_of_owned)
         failure = _fill(held, owned, rule, out)
         out = *_given_back(out[:4], order), *out[4:]
     _refuse(failure)
@@ -171,8 +171,9 @@ def _taken_over(states: States, rows: int, size: int) -> Columns:
 
 
 @compiled
-def order_of(bucket: Int64s, size: int) -> Int64s:
-    """The rows in the order of their buckets, ties by row; IndexError for a bucket out of range."""
+def rows_by_bucket(bucket: Int64s, size: int) -> tuple[Int64s, Int64s]:
+    """Where the rows of each bucket begin in their order by bucket [size + 1], and that order, ties
+    by row; IndexError for a bucket out of range."""
     start, order = np.zeros(size + 1, np.int64), np.empty(len(bucket), np.int64)
     for row in range(len(bucket)):
         if not 0 <= bucket[row] < size:
@@ -180,7 +181,8 @@ def order_of(bucket: Int64s, size: int) -> Int64s:
         start[bucket[row] + 1] += 1
     for place in range(size):
         start[place + 1] += start[place]
+    next_place = start.copy()
     for row in range(len(bucket)):
-        order[start[bucket[row]]] = row
-        start[bucket[row]] += 1
-    return order
+        order[next_place[bucket[row]]] = row
+        next_place[bucket[row]] += 1
+    return start, order

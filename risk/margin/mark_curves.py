@@ -11,7 +11,7 @@ import numpy as np
 from risk.compiled import compiled, inlined
 from risk.holdings import Bools
 from risk.margin.boundary import Boundaries, Curves, Lines, boundaries
-from risk.margin.buckets import order_of
+from risk.margin.buckets import rows_by_bucket
 from risk.margin.columns import plain
 from risk.margin.exposures import Book, by_mark, charged_positions
 from risk.margin.rule_lines import rule_lines
@@ -99,7 +99,7 @@ def mark_boundaries(book: Book, bucket: Int64s, instrument: Int64s) -> Boundarie
 def _held(book: Book) -> Held:
     positions = book.positions
     return Held(
-        *_rows_by_bucket(plain(positions.bucket), len(book.margin.equity_e8)),
+        *rows_by_bucket(plain(positions.bucket), len(book.margin.equity_e8)),
         plain(positions.instrument),
         plain(positions.quantity_e8),
         plain(book.state.notional_e8),
@@ -110,7 +110,7 @@ def _held(book: Book) -> Held:
 
 def _owned(book: Book) -> Owned:
     balances = book.balances
-    start, row = _rows_by_bucket(plain(balances.bucket), len(book.margin.equity_e8))
+    start, row = rows_by_bucket(plain(balances.bucket), len(book.margin.equity_e8))
     return Owned(start, row, plain(balances.asset), plain(balances.amount_e8))
 
 
@@ -123,14 +123,6 @@ def _listed(book: Book) -> Listed:
         plain(book.pricer),
         rules.assets.price_e8 / E8,
     )
-
-
-@compiled
-def _rows_by_bucket(bucket: Int64s, size: int) -> tuple[Int64s, Int64s]:
-    row, start = order_of(bucket, size), np.zeros(size + 1, np.int64)
-    for one in bucket:
-        start[one + 1] += 1
-    return np.cumsum(start), row
 
 
 @compiled

@@ -1,17 +1,18 @@
 """What becomes of a bankrupt account: the fund, auctions, winners, and every unit of it."""
 
+import numpy as np
 import pytest
 
 from schemas.units import E8
 from streams.processors.waterfall import FundRules
 from streams.state.partition_log import Image
-from tests.streams.processors.venue import FUND, PARTITIONS, Venue
+from tests.streams.processors.venue import FUND, PARTITIONS, STEP_US, Venue
 from tests.streams.state.exchange import instrument, risk_params
 
 S_US = 1_000_000
 
 
-def crash(venue: Venue, *, fund: int = 0) -> None:
+def crash(venue: Venue, *, fund: int = 0, step_us: int = STEP_US) -> None:
     """alice, long 1 at 50,000 with 2,000, goes under at 47,500 against bob and carol, short."""
     if fund:
         venue.pay_in(FUND, fund)
@@ -21,7 +22,7 @@ def crash(venue: Venue, *, fund: int = 0) -> None:
     venue.trade("alice", "bob", 50_000, 0.75)
     venue.trade("alice", "carol", 50_000, 0.25)
     venue.tick(50_000, 2)
-    venue.tick(47_500, 12)
+    venue.tick(47_500, 12 * STEP_US // step_us, step_us=step_us)
 
 
 def test_without_a_fund_winners_take_over_and_give_up_the_deficit_and_no_more():
@@ -43,6 +44,15 @@ def test_a_fund_that_can_carry_the_position_bears_the_loss_alone():
     assert venue.equity(FUND, 47_500) == 1_500
     assert venue.equity("bob", 47_500) == 30_000 + 0.75 * 2_500
     assert venue.kinds() == {"TAKEOVER": 1}
+
+
+def test_a_fund_acts_ten_times_a_second_at_most_however_often_prices_tick():
+    venue = Venue()
+    crash(venue, step_us=10_000)
+    questions = [one for one in venue.told["deleveraging"] if one["event"] == "ASKED"]
+    given = [leg for leg in venue.told["transfers"] if leg["kind"] == "DELEVERAGE"]
+    times_us = sorted({one["event_time"] for one in questions + given})
+    assert min(np.diff(times_us)) >= 100_000
 
 
 def test_a_fund_sheds_only_what_it_cannot_carry_and_at_the_mark():

@@ -1,6 +1,7 @@
 """How a kernel is compiled: once for a machine, without the liberties that change results."""
 
 from collections.abc import Callable
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
@@ -12,6 +13,7 @@ SOURCE = blake2b(b"".join(path.read_bytes() for path in SOURCES), digest_size=16
 """Of this whole room: a kernel holds the code of those that it calls, from other files too."""
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 def compiled(kernel: Callable[P, R]) -> Callable[P, R]:
@@ -58,21 +60,31 @@ def _cached(kernel: Callable[P, R], **how: bool) -> Callable[P, R]:
 
 
 def _keep_apart(dispatcher: Any) -> None:
-    """What was compiled from another source of this room is compiled anew.
+    """What was compiled from another source of this room is compiled anew, and so is what another
+    process wrote where this one is told to look.
 
     numba itself looks at the kernel's own file only, and at that after it has read the types of the
-    arguments, which may be no more.
+    arguments, which may be no more. It lists a file before that is written, and two processes that
+    compile may list the same one.
     """
     kept = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
     if kept is None:  # compilation is off, as under a debugger
         return
-    kept._source_stamp = (kept._source_stamp, SOURCE)
-    load = kept._load_index
+    kept._source_stamp = stamp = (kept._source_stamp, SOURCE)
+    load_index, load, save = kept._load_index, kept.load, kept.save
 
-    def load_or_nothing() -> Any:
-        try:
-            return load()
-        except (AttributeError, ImportError):
-            return {}
+    def what_it_is(key: Any) -> Any:
+        found = _readable(partial(load, key))
+        return found[2] if found and found[:2] == (stamp, key) else None
 
-    kept._load_index = load_or_nothing
+    kept._load_index = lambda: _readable(load_index) or {}
+    kept.load = what_it_is
+    kept.save = lambda key, code: save(key, (stamp, key, code))
+
+
+def _readable(read: Callable[[], T]) -> T | None:
+    """None for what holds types that are no more."""
+    try:
+        return read()
+    except (AttributeError, ImportError):
+        return None

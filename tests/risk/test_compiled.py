@@ -21,6 +21,16 @@ def total(of):
 print(total({name}(np.arange(4.0))))
 """
 
+OF_TWO_TYPES = """
+from risk.compiled import compiled
+
+@compiled
+def half(of):
+    return of / 2
+
+print(half(3), half(0.5))
+"""
+
 
 def run(folder: Path) -> str:
     root = Path(__file__).parents[2]
@@ -51,3 +61,14 @@ def test_a_type_that_was_renamed_is_compiled_anew(tmp_path: Path) -> None:
         (tmp_path / "kernels.py").write_text(SOURCE.format(name=name, factor=factor))
         assert run(tmp_path) == expected
         assert run(tmp_path) == expected  # from what was kept
+
+
+def test_a_file_that_another_process_wrote_there_is_not_taken_for_this_kernel(
+    tmp_path: Path,
+) -> None:
+    """Two that compile at the same time may both list the first free name."""
+    (tmp_path / "kernels.py").write_text(OF_TWO_TYPES)
+    assert run(tmp_path) == "1.5 0.25"
+    of_int, of_float = sorted((tmp_path / "__pycache__").glob("kernels.half-*.nbc"))
+    shutil.copy(of_int, of_float)
+    assert run(tmp_path) == "1.5 0.25"

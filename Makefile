@@ -43,7 +43,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 $(COMPILED): $(READY) $(shell find risk streams/processors/warm_up.py -name '*.py')
-	@echo "compiling the kernels, once for each state of them: about a minute"
+	@echo "compiling the kernels, once for each state of them: a minute or two"
 	@$(BIN)/plimsoll compile
 	@touch $@
 

@@ -1,5 +1,8 @@
 """Loads the compiled kernels: the first decision must not wait for them."""
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from risk.compiled import AllShared
@@ -36,16 +39,30 @@ def warm_up(profile: Profile) -> None:
     """Evaluate a book as small and as large ones are: perpetuals of two underlyings, with an open
     order; a call and portfolios where the profile has rules for them. Open a book and lose it
     again, trade an inverse contract, hear prices, and write records, though none."""
-    _come_and_go()
-    _trade()
-    _tick()
-    encode(gathered((), record_schema("margin_state"), spans=True))
-    _evaluate(profile, [PERPETUAL, ANOTHER], Kind.CROSS)
+    for work in works(profile):
+        work()
+
+
+def works(profile: Profile) -> list[Callable[[], None]]:
+    """What `warm_up` does, each of which can be done alone: the longest to compile first."""
     held = [PERPETUAL, CALL, ANOTHER] if profile.options else [PERPETUAL, ANOTHER]
-    for kind in (Kind.CROSS, Kind.PORTFOLIO) if profile.portfolio else (Kind.CROSS,):
-        _evaluate(profile, held, kind)
-        with AllShared():
-            _evaluate(profile, held, kind)
+    kinds = (Kind.CROSS, Kind.PORTFOLIO) if profile.portfolio else (Kind.CROSS,)
+    books = [partial(_evaluate, profile, held, kind) for kind in kinds]
+    return [
+        partial(_evaluate, profile, [PERPETUAL, ANOTHER], Kind.CROSS),
+        *(_come_and_go, _tick, _write_none, _trade),
+        *books,
+        *(partial(_shared, book) for book in books),
+    ]
+
+
+def _shared(work: Callable[[], None]) -> None:
+    with AllShared():
+        work()
+
+
+def _write_none() -> None:
+    encode(gathered((), record_schema("margin_state"), spans=True))
 
 
 def _come_and_go() -> None:

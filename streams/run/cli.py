@@ -217,11 +217,10 @@ def topics(bootstrap: str, partitions: int, app: str, replication: int, create: 
 
 @main.command("compile")
 def compile_kernels() -> None:
-    """Compile the kernels now, about a minute, so that the first start need not."""
-    from streams.processors.warm_up import warm_up
-    from streams.state.profiles import load_profile
+    """Compile the kernels now, a minute or two, so that the first start need not."""
+    from streams.run.compiling import compile_all
 
-    warm_up(load_profile("default"))
+    compile_all()
 
 
 main.add_command(audit)

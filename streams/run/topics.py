@@ -20,6 +20,7 @@ from streams.run.topic_checks import (
 __all__ = ["TopicsDifferError", "changelog_topic", "check_topics", "ensure_topics"]
 
 APPEAR_S = 10.0
+ANSWER_S = 30.0
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 """A damaged record may be large, and its dead letter is larger."""
 
@@ -86,7 +87,7 @@ def _client(bootstrap: str, security: dict[str, str] | None) -> AdminClient:
 
 def _described(client: AdminClient, app: str) -> dict[str, Described]:
     """The topics of `app` that the broker has."""
-    listed = client.list_topics(timeout=10).topics
+    listed = client.list_topics(timeout=ANSWER_S).topics
     present = [name for name in topic_names(app) if name in listed]
     described = {}
     for name, config in _configs(client, present):
@@ -97,10 +98,10 @@ def _described(client: AdminClient, app: str) -> dict[str, Described]:
 
 def _configs(client: AdminClient, names: list[str]) -> Iterable[tuple[str, dict[str, str]]]:
     asked = [ConfigResource(ResourceType.TOPIC, name) for name in names]
-    answers = client.describe_configs(asked, request_timeout=10) if asked else {}
+    answers = client.describe_configs(asked, request_timeout=ANSWER_S) if asked else {}
     for resource, future in answers.items():
         try:
-            entries = future.result(timeout=30)
+            entries = future.result(timeout=2 * ANSWER_S)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 continue  # new, and not yet known to the broker that answered
@@ -115,7 +116,7 @@ def _configs(client: AdminClient, names: list[str]) -> Iterable[tuple[str, dict[
 def _create(client: AdminClient, declarations: list[NewTopic]) -> None:
     for name, future in (client.create_topics(declarations) if declarations else {}).items():
         try:
-            future.result(timeout=30)
+            future.result(timeout=2 * ANSWER_S)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise TopicsDifferError(f"cannot create topic {name}: {error.args[0]}") from error

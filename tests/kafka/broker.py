@@ -17,6 +17,7 @@ from types import TracebackType
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata
 
+from tests.kafka.classes import shared_classes
 from tests.kafka.jars import jars_folder, resolve_jars
 
 HERE = Path(__file__).parent
@@ -54,9 +55,10 @@ class ApacheKafka:
     when they do. A broker that comes back has its port and its data back.
     """
 
-    def __init__(self, brokers: int = 1, folder: Path | None = None) -> None:
+    def __init__(self, brokers: int = 1, folder: Path | None = None, *, classes: str = "") -> None:
         self.brokers = brokers
         self._kept = folder
+        self._classes = classes
         self._running: dict[int, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> "ApacheKafka":
@@ -64,6 +66,7 @@ class ApacheKafka:
         heap = "-Xmx768m" if self.brokers == 1 else "-Xmx512m"
         self._java = [
             "java", "-Xms256m", heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+            self._classes or shared_classes(jars, _live),
             f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}", "-cp", f"{jars}/*",
         ]  # fmt: skip
         self._folder = self._kept or Path(tempfile.mkdtemp(prefix="plimsoll-kafka-"))
@@ -245,6 +248,12 @@ class ApacheKafka:
     def _tail(self, n: int) -> str:
         lines = self._log(n).read_text(errors="replace").splitlines()
         return "; the last lines of its log:\n" + "\n".join(lines[-TAIL_LINES:])
+
+
+def _live(classes: str) -> None:
+    """From start to stop, with this option of the JVM."""
+    with ApacheKafka(classes=classes) as kafka:
+        kafka.stop()
 
 
 def _serves(client: AdminClient, nodes: set[int]) -> bool:

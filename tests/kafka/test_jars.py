@@ -1,9 +1,10 @@
-"""The jars are whole or not there at all, and a failure shows what Maven said."""
+"""The jars are whole or not there at all, Maven is heard when it fails; classes are kept once."""
 
 from pathlib import Path
 
 import pytest
 
+from tests.kafka.classes import shared_classes
 from tests.kafka.jars import JarsMissingError, jars_folder, resolve_jars
 
 WRITES_A_JAR = 'for last; do :; done; touch "${last#-DoutputDirectory=}/a.jar"'
@@ -33,3 +34,11 @@ def test_a_failure_shows_mavens_last_lines_and_leaves_no_jars(
     with pytest.raises(JarsMissingError, match=r"ended with 1(.|\n)*no route to host"):
         resolve_jars(tmp_path / "cache")
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["kafka.lock"]
+
+
+def test_a_jvm_is_asked_for_its_classes_once_though_it_keeps_none(tmp_path: Path) -> None:
+    asked: list[str] = []
+    options = {shared_classes(tmp_path / "kafka-1", asked.append) for _ in range(2)}
+    assert options == {f"-XX:SharedArchiveFile={tmp_path}/kafka-1.jsa"}
+    assert len(asked) == 1
+    assert asked[0].startswith(f"-XX:ArchiveClassesAtExit={tmp_path}/")

@@ -40,4 +40,4 @@ def test_a_worker_paused_beyond_its_session_publishes_nothing_more() -> None:
 
 
 def test_one_of_three_brokers_dies() -> None:
-    soaked(options(13, ["broker-kill"], every_s=10.0), brokers=3)
+    soaked(options(13, ["broker-kill"], minutes=0.3, every_s=10.0), brokers=3)

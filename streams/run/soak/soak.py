@@ -23,7 +23,7 @@ from streams.run.soak.fleet import Fleet
 from streams.run.soak.verdict import sentences, verdict
 from streams.run.topics import ensure_topics
 
-READY_S = 90.0
+READY_S = 180.0
 DRAIN_S = 180.0
 TURN_S = 0.2
 DAMAGED_PPM = 200
@@ -131,7 +131,7 @@ class Soak:
             except BaseException as error:
                 failed.append(error)
 
-        market.await_status("ready", 60)
+        market.await_status("ready", READY_S)
         loader = threading.Thread(target=send, name="load")
         loader.start()
         injector = Injector(fleet, self.brokers)
@@ -191,8 +191,8 @@ class Soak:
         deadline = time.monotonic() + seconds
         while not holds():
             if time.monotonic() > deadline:
-                ends = "\n".join(fleet.unexpected)
-                raise RuntimeError(f"not {what} within {seconds:.0f} s\n{ends}")
+                said = "\n".join([*fleet.told(), *fleet.unexpected])
+                raise RuntimeError(f"not {what} within {seconds:.0f} s\n{said}")
             fleet.tend()
             time.sleep(TURN_S)
 

@@ -19,7 +19,7 @@ PATIENCE_S = 300
 @pytest.fixture(scope="module")
 def bootstrap() -> Iterator[str]:
     """The address that `plimsoll up` prints."""
-    arguments = ["up", "--accounts", "120", "--no-options", "--partitions", "4"]
+    arguments = ["up", "--accounts", "120", "--no-options", "--partitions", "2"]
     process = subprocess.Popen(
         [*PLIMSOLL, *arguments, "--fills-per-s", "60", "--insurance-fund", "500"],
         text=True,

@@ -18,9 +18,10 @@ from streams.transport.acks import BlockAcks
 from streams.transport.coordinator import Coordinator
 
 COMMIT_S = 5.0
-FETCH_WAIT_MS = 100
-"""How long a fetch waits at the broker for records. What is asked meanwhile is answered after it:
-where a partition begins, or the records of one that was just assigned."""
+FETCH_WAIT_MS, FETCH_BYTES = 50, 64 * 1024
+"""How long a fetch waits at the broker for so many bytes: a handful of records costs what many do.
+What is asked meanwhile is answered after it: where a partition begins, or the records of one that
+was just assigned."""
 
 
 class BareRecords(fetcher.PartitionRecords):  # type: ignore[misc]
@@ -61,6 +62,7 @@ class CommittedReader(AIOKafkaConsumerThread):  # type: ignore[misc]
     def _create_worker_consumer(self, transport: Any) -> Any:
         client = super()._create_worker_consumer(transport)
         client._fetch_max_wait_ms = FETCH_WAIT_MS  # Faust says 1.5 s
+        client._fetch_min_bytes = FETCH_BYTES  # Faust says 1
         client._isolation_level = "read_committed"  # Faust sets it for its own exactly-once only
         # Faust takes its app's assignor for apps with tables only, and else one that gives the
         # topics of a partition to different workers

@@ -81,8 +81,9 @@ class Shards:
             self.cycle.apply(block)  # 2
         if decide:
             self.cycle.decide()  # 4, 5
+        records = self._records(mine)
         done = self.settle()
-        self._commit(mine)  # 6
+        self._commit(mine, records)  # 6
         return done
 
     def settle(self) -> list[Block]:
@@ -98,20 +99,28 @@ class Shards:
         self._undone = []
         return done
 
-    def _commit(self, blocks: list[Block]) -> None:
+    def _records(self, blocks: list[Block]) -> dict[int, tuple[list[Record], list[Record]]]:
+        """By partition the outputs of a turn, and its state."""
         cycle = self.cycle
         outputs = cycle.take_outputs()
         touched = {block.partition for block in blocks} | outputs.partitions() | cycle.touched()
         ends = {number: cycle.ends(number) for number in sorted(touched & self.held)}
         found = written(outputs, {number: _applied(end) for number, end in ends.items()})
-        for partition, pairs in cycle.log.records(ends).items():
-            records = found[partition]
-            topics = Counter(one.topic for one in records)
-            records += [Record(self._changelog, *pair, None, partition) for pair in pairs]
-            outcome = self._submit(_committing(self._journals[partition], records))
-            self._under_way.append((partition, outcome, topics))
+        return {
+            number: (found[number], [Record(self._changelog, *p, None, number) for p in pairs])
+            for number, pairs in cycle.log.records(ends).items()
+        }
+
+    def _commit(
+        self, blocks: list[Block], records: Mapping[int, tuple[list[Record], list[Record]]]
+    ) -> None:
         # settle may have dropped partitions just now: what was applied of theirs is not durable
-        self._undone = [block for block in blocks if block.partition in self._journals]
+        held = self._journals
+        for partition, (outputs, state) in records.items():
+            if partition in held:
+                outcome = self._submit(_committing(held[partition], outputs + state))
+                self._under_way.append((partition, outcome, Counter(one.topic for one in outputs)))
+        self._undone = [block for block in blocks if block.partition in held]
 
     def _lose(self, partition: int, error: PartitionLostError) -> None:
         log.warning("partition %d is another worker's now: %s", partition, error)

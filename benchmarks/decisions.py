@@ -26,7 +26,9 @@ from streams.run.broker import EmbeddedBroker
 from streams.run.topics import ensure_topics
 from tests.kafka.broker import ApacheKafka, why_not
 
-OURS, LOOP = "Plimsoll", "plain loop"
+OURS, OURS_OF_MORE, LOOP = "Plimsoll", "Plimsoll, 4 partitions", "plain loop"
+PARTITIONS = {OURS: WATCHED_PARTITIONS, OURS_OF_MORE: 4, LOOP: WATCHED_PARTITIONS}
+"""Of the topics of accounts, by contender."""
 ACTIONS = ("CALL", "CANCEL_ORDERS")
 """What is timed: a margin call, and the first order of a liquidation."""
 BROKEN_A_SECOND = 80.0
@@ -99,7 +101,7 @@ def measure_all(
     short steps on tansu."""
     results = []
     for accounts in (300,) if tiny else crowds or TARGETS:
-        for who in (OURS, LOOP):
+        for who in PARTITIONS:
             steps = [Step(50.0, 2.0)] if tiny else _steps(who, accounts)
             say(f"decisions: {who}, {accounts:,} accounts")
             results.append([
@@ -131,9 +133,10 @@ def measure(
     people = crowd(seed, accounts, breaking)
     broker = EmbeddedBroker() if embedded or why_not() else ApacheKafka()
     given = {"seed": seed, "accounts": accounts, "breaking": breaking}
+    given["partitions"] = PARTITIONS[who]
     with broker as running, tempfile.TemporaryDirectory() as folder:
-        ensure_topics(running.bootstrap, WATCHED_PARTITIONS)
-        start = {OURS: _worker, LOOP: _loop}[who]
+        ensure_topics(running.bootstrap, given["partitions"])
+        start = _loop if who == LOOP else _worker
         with start(running.bootstrap, people, given, Path(folder)) as probe:
             done = tuple(probe.go(steps, breaking, say))
     return DecisionRun(who, accounts, people.cash_e8.size * people.cost_e8.shape[1], done)
@@ -220,8 +223,9 @@ class Probe:
 @contextmanager
 def _worker(bootstrap: str, people: Crowd, given: dict[str, Any], folder: Path) -> Iterator[Probe]:
     """A worker that has read the crowd back from its changelog, and an exchange that fills."""
-    crowd_book.write(bootstrap, people, WATCHED_PARTITIONS)
-    with live_worker(bootstrap, WATCHED_PARTITIONS, folder, "--app", crowd_book.APP) as worker:
+    partitions = given["partitions"]
+    crowd_book.write(bootstrap, people, partitions)
+    with live_worker(bootstrap, partitions, folder, "--app", crowd_book.APP) as worker:
         worker.await_ready()
         desk = Desk(bootstrap)
         topics = ("margin-calls", "liquidations")

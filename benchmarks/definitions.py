@@ -70,16 +70,15 @@ liquidated whose collateral says so. The plain loop is what one would write by h
 confluent-kafka, fastavro, a dict of accounts by instrument, and on every tick the equity and the
 margin of each account that holds it. It does less: no confirmation, no sizes of orders, no guards,
 no changelog. The broker is Apache Kafka where there is one, all on one machine; cores are those
-that the contender used. The worker has two partitions, one a core: each is a transaction in every
-turn, which broker and worker pay for; [docs/scaling.md](../docs/scaling.md) tells the price of
-more.
+that the contender used. The one worker has one partition; each more is one more transaction in
+every turn, which broker and worker pay for, so the same is told for four.
 """,
     "latency": """\
 Every account holds 3 to 12 of 12 instruments, 200 ticks/s over them in turn fall by 2 % in 25 s,
 and an exchange fills every order at its limit. The clock runs from the moment a tick is handed to
 its producer (also its Kafka timestamp) until a consumer receives the orders that it caused:
 `plimsoll-source` names the tick, here the second one below maintenance. Counted are the first
-orders of each episode, CANCEL_ORDERS and the first REDUCE. The worker has two partitions.
+orders of each episode, CANCEL_ORDERS and the first REDUCE. The worker has one partition.
 """,
     "cascade": """\
 Price to liquidation while two fifths of the accounts break within one second, with books so thin

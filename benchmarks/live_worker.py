@@ -15,8 +15,8 @@ APPLY_S = 180.0
 END_S = 300.0
 """A worker that ends tells the digest of its whole book."""
 LOOK_S = 0.05
-WATCHED_PARTITIONS = 2
-"""Of a worker whose latency is watched: one a core, each a transaction in every turn."""
+WATCHED_PARTITIONS = 1
+"""Of a worker whose latency is watched: each is a transaction in every turn."""
 
 
 class LiveWorker:

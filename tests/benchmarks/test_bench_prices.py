@@ -19,6 +19,7 @@ def test_latency_and_memory(tmp_path: Path) -> None:
 
 def test_decisions_are_those_of_the_crowd_for_the_worker_and_for_the_loop(tmp_path: Path) -> None:
     text = page(tmp_path, "decisions", "cascade")
-    for row in ("Plimsoll | 300 |", "plain loop | 300 |", "cascade, price to liquidation, p99 |",
+    for row in ("Plimsoll | 300 |", "Plimsoll, 4 partitions | 300 |", "plain loop | 300 |",
+                "cascade, price to liquidation, p99 |",
                 "cascade, windows beyond their cap | 0"):  # fmt: skip
         assert f"| {row}" in text

@@ -17,35 +17,39 @@ class CrashError(Exception):
 
 
 class FakeJournal:
-    """A journal of one partition on the fake broker, as `TransactionJournal` is on a real one."""
+    """A journal of one partition on the fake broker, as `TransactionJournal` is on a real one:
+    two transactional ids take turns."""
 
     def __init__(self, broker: FakeBroker, partition: int, at: At) -> None:
         self._broker = broker
         self._partition = partition
-        self._name = f"plimsoll-{partition}"
-        self._epoch = 0
+        self._name, self._next = f"plimsoll-{partition}", f"plimsoll-{partition}-b"
+        self._epochs = {self._name: 0, self._next: 0}
         self._at = at
 
     def open(self) -> None:
         self._at("before open")
-        self._epoch = self._broker.open(self._name)
-        self._at("after open")
+        self._epochs[self._name] = self._broker.open(self._name)
+        self._at("half open")
+        self._epochs[self._next] = self._broker.open(self._next)
 
     def commit(self, records: Sequence[Record]) -> None:
+        epoch = self._epochs[self._name]
         try:
             for record in records:
-                self._broker.produce(self._name, self._epoch, record)
+                self._broker.produce(self._name, epoch, record)
                 self._at("produced")
             self._at("before commit")
-            self._broker.commit(self._name, self._epoch)
+            self._broker.commit(self._name, epoch)
         except PartitionLostError:
             self._at("fenced")
             raise
         kinds = sorted({self._leg(record) for record in records} - {""})
         self._at(f"committed with legs of {' and '.join(kinds)}" if kinds else "committed")
-        if self._broker.is_fenced(self._name, self._epoch):
+        if self._broker.is_fenced(self._name, epoch):
             # the answer was lost, and the client asked again
             raise PartitionLostError(f"{self._name}: fenced; the turn was committed all the same")
+        self._name, self._next = self._next, self._name
 
     def close(self) -> None: ...
 

@@ -9,7 +9,7 @@ from benchmarks.page import Grid, Section
 
 HEAD = (
     "contender", "accounts", "ticks/s", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "cores",
-    "ticks/s kept up with", "decisions",
+    "CPU withheld", "ticks/s kept up with", "decisions",
 )  # fmt: skip
 
 
@@ -39,6 +39,7 @@ def _line(runs: Sequence[DecisionRun]) -> list[str]:
         f"{_median(runs, lambda step: step.ticks_per_s):,.0f}",
         *quantiles,
         f"{_median(runs, lambda step: step.cpu):.2f}",
+        f"{_median(runs, lambda step: step.withheld):.1%}",
         f"{_most_per_s(runs):,.0f}",
         f"{_median(runs, lambda step: step.decisions):,.0f}",
     ]

@@ -9,18 +9,21 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks import contender, crowd_book
+from benchmarks.calm import TRIES, calmest
 from benchmarks.contender import ContenderFailedError
 from benchmarks.crowd import Crowd, crowd, listed
 from benchmarks.decision_loop import DECISIONS
 from benchmarks.desk import Desk
 from benchmarks.ears import Ears
 from benchmarks.live_worker import WATCHED_PARTITIONS, live_worker
+from benchmarks.machine import cpu_times, withheld_share
 from benchmarks.ticker import Ticker
 from streams.run.broker import EmbeddedBroker
 from streams.run.topics import ensure_topics
@@ -73,6 +76,8 @@ class Stepped:
     max_ms: float
     cpu: float
     """Cores that the contender used."""
+    withheld: float
+    """The part of the CPU time wanted on this machine that its host kept."""
 
     @property
     def kept_up(self) -> bool:
@@ -97,17 +102,16 @@ class DecisionRun:
 def measure_all(
     seed: int, crowds: Sequence[int], *, runs: int, tiny: bool, say: Say
 ) -> list[list[DecisionRun]]:
-    """The runs of each number of accounts, of all where none is given, and contender; tiny: two
-    short steps on tansu."""
+    """The calmest runs of each number of accounts, of all where none is given, and contender; tiny:
+    two short steps on tansu."""
     results = []
     for accounts in (300,) if tiny else crowds or TARGETS:
         for who in PARTITIONS:
             steps = [Step(50.0, 2.0)] if tiny else _steps(who, accounts)
             say(f"decisions: {who}, {accounts:,} accounts")
-            results.append([
-                measure(seed, accounts, steps, who=who, say=say, embedded=tiny)
-                for _ in range(runs)
-            ])  # fmt: skip
+            run = partial(measure, seed, accounts, steps, who=who, say=say, embedded=tiny)
+            tries = 1 if tiny else TRIES
+            results.append(calmest(run, lambda one: one.steps[0].withheld, runs, tries=tries))
     return results
 
 
@@ -163,7 +167,8 @@ class Probe:
             done, drop = self._step(step, drop, to), to
             say(
                 f"decisions: {done.ticks_per_s:,.0f} ticks/s: p50 {done.p50_ms:,.0f} ms, p99 "
-                f"{done.p99_ms:,.0f} ms of {done.decisions:,}, {done.cpu:.2f} cores"
+                f"{done.p99_ms:,.0f} ms of {done.decisions:,}, {done.cpu:.2f} cores, "
+                f"{done.withheld:.1%} withheld"
             )
             if number:
                 yield done
@@ -172,7 +177,7 @@ class Probe:
 
     def _step(self, step: Step, drop: float, to: float) -> Stepped:
         ticker, began_s = self._ticker, time.time()
-        used_s = contender.cpu_seconds(self._pid)
+        used_s, since = contender.cpu_seconds(self._pid), cpu_times()
         with ThreadPoolExecutor(1, "ticker") as pool:
             ticking = pool.submit(
                 ticker.pace,
@@ -185,11 +190,13 @@ class Probe:
             ticking.result()
         ended_s = time.time()
         cpu = (contender.cpu_seconds(self._pid) - used_s) / (ended_s - began_s)
-        per_s = ticker.per_s
+        per_s, kept = ticker.per_s, withheld_share(since) or 0.0
         self._settle(to)
         late_ms = self._late_ms(began_s, ended_s)
-        quantiles = np.quantile(late_ms, (0.5, 0.99, 0.999, 1.0), method="higher").tolist()
-        return Stepped(step.ticks_per_s, per_s, len(late_ms), *quantiles, cpu)
+        p50, p99, p999, most = np.quantile(late_ms, (0.5, 0.99, 0.999, 1.0), method="higher")
+        return Stepped(
+            step.ticks_per_s, per_s, len(late_ms), p50, p99, p999, most, cpu=cpu, withheld=kept
+        )
 
     def _settle(self, drop: float) -> None:
         """All prices at this drop, until all that break at it are liquidated, and nobody else."""

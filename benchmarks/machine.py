@@ -35,8 +35,14 @@ def load(since: tuple[int, int]) -> str:
 def withheld(since: tuple[int, int]) -> str:
     """How much of the CPU time that was wanted since then the host of this machine kept for others;
     empty where that cannot be told."""
+    share = withheld_share(since)
+    return "" if share is None else f"{share:.0%} of the CPU time withheld by its host"
+
+
+def withheld_share(since: tuple[int, int]) -> float | None:
+    """The part of the CPU time wanted since then that the host kept; None: it cannot be told."""
     wanted, kept = (now - then for now, then in zip(cpu_times(), since, strict=True))
-    return f"{kept / wanted:.0%} of the CPU time withheld by its host" if wanted > 0 else ""
+    return kept / wanted if wanted > 0 else None
 
 
 def cpu_times() -> tuple[int, int]:

@@ -31,6 +31,7 @@ def test_a_part_measured_anew_replaces_its_own_section_and_no_other(tmp_path: Pa
 def test_what_the_host_kept_for_others_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "cpu_times", lambda: (1_400, 130))
     assert machine.withheld((1_000, 30)) == "25% of the CPU time withheld by its host"
+    assert machine.withheld_share((1_000, 30)) == 0.25
     assert machine.withheld((1_400, 130)) == "", "nothing was asked for"
 
 

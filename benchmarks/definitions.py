@@ -72,9 +72,9 @@ margin of each account that holds it. It does less: no confirmation, no sizes of
 no changelog. The broker is Apache Kafka where there is one, all on one machine; cores are those
 that the contender used. The one worker has one partition; each more is one more transaction in
 every turn, which broker and worker pay for, so the same is told for four. A host that keeps the
-CPU for others shows in the tail at once: runs are made until enough are calm, with less than 2 % of
-the CPU time withheld during the first step, or twice as many; the calmest count, whatever they
-measured.
+CPU for others shows in the tail at once: runs begin when it is calm, and are made until enough are,
+with less than 2 % of the CPU time withheld during the first step, or twice as many; the calmest
+count, whatever they measured.
 """,
     "latency": """\
 Every account holds 3 to 12 of 12 instruments, 200 ticks/s over them in turn fall by 2 % in 25 s,

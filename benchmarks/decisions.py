@@ -201,7 +201,8 @@ class Probe:
         per_s, kept = ticker.per_s, withheld_share(since) or 0.0
         self._settle(to)
         late_ms = self._late_ms(began_s, ended_s)
-        p50, p99, p999, most = np.quantile(late_ms, (0.5, 0.99, 0.999, 1.0), method="higher")
+        quantiles = np.quantile(late_ms, (0.5, 0.99, 0.999, 1.0), method="higher")
+        p50, p99, p999, most = quantiles.tolist()
         return Stepped(
             step.ticks_per_s, per_s, len(late_ms), p50, p99, p999, most, cpu=cpu, withheld=kept
         )

@@ -70,8 +70,10 @@ liquidated whose collateral says so. The plain loop is what one would write by h
 confluent-kafka, fastavro, a dict of accounts by instrument, and on every tick the equity and the
 margin of each account that holds it. It does less: no confirmation, no sizes of orders, no guards,
 no changelog; with 1,000,000 accounts it does not catch up with the first ticks within two minutes
-and is left out. The broker is Apache Kafka where there is one, all on one machine; cores are those
-that the contender used. The one worker has one partition; each more is one more transaction in
+and is left out. Between steps all 200 prices are told again, twice or more, a second apart; the
+worker conflates them, the loop may still be at work on them when its next step begins, and has them
+in its tail. The broker is Apache Kafka where there is one, all on one machine; cores are those that
+the contender used. The one worker has one partition; each more is one more transaction in
 every turn, which broker and worker pay for, so the same is told for four. A host that keeps the
 CPU for others shows in the tail at once: runs begin when it is calm, and are made until enough are,
 with less than 2 % of the CPU time withheld during the first step, or twice as many; the calmest
